@@ -1,0 +1,265 @@
+//! Ed25519: signing with ed25519-dalek, verification by the ZIP-215 rules with ed25519-zebra.
+//!
+//! All nodes must agree on what is valid. ed25519-dalek's own `verify`, `verify_strict` and `verify_batch` disagree
+//! with one another on crafted signatures, so a batch could split the chain; under ZIP-215 single and batch
+//! verification agree always. Keys that are weak (small order) or not canonically encoded are refused where keys are registered
+//! ([`PublicKey::check`]).
+
+use crate::hash::Digest;
+use crate::hexadecimal::fixed_bytes;
+use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
+use rand_core::CryptoRng;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// An Ed25519 public key as claimed on the wire; 32 bytes that need not be a point.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey(pub [u8; 32]);
+fixed_bytes!(PublicKey, 32);
+
+/// An Ed25519 signature.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signature(pub [u8; 64]);
+fixed_bytes!(Signature, 64);
+
+/// Why a public key may not be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The bytes are no point of the curve.
+    #[error("public key {0} is not a point of the curve")]
+    NotAPoint(PublicKey),
+    /// The point has another, canonical encoding.
+    #[error("public key {0} is not canonically encoded")]
+    NotCanonical(PublicKey),
+    /// The point has small order: signatures under it prove nothing.
+    #[error("public key {0} is weak")]
+    Weak(PublicKey),
+}
+
+impl PublicKey {
+    /// Checks that this key may be registered.
+    ///
+    /// # Errors
+    /// [`KeyError`] for bytes off the curve, a second encoding of a point, or a point of small order.
+    pub fn check(&self) -> Result<(), KeyError> {
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&self.0)
+            .map_err(|_| KeyError::NotAPoint(*self))?;
+        if key.to_edwards().compress().to_bytes() != self.0 {
+            return Err(KeyError::NotCanonical(*self));
+        }
+        if key.is_weak() {
+            return Err(KeyError::Weak(*self));
+        }
+        Ok(())
+    }
+
+    /// Whether `signature` signs `message` under this key (ZIP-215).
+    #[must_use]
+    pub fn verifies(&self, message: &Digest, signature: &Signature) -> bool {
+        VerificationKey::try_from(VerificationKeyBytes::from(self.0)).is_ok_and(|key| {
+            key.verify(
+                &ed25519_zebra::Signature::from_bytes(&signature.0),
+                &message.0,
+            )
+            .is_ok()
+        })
+    }
+}
+
+/// An Ed25519 secret key, wiped from memory when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SecretKey([u8; 32]);
+
+impl SecretKey {
+    /// A new key from the given entropy.
+    #[must_use]
+    pub fn generate(entropy: &mut impl CryptoRng) -> Self {
+        let mut seed = [0; 32];
+        entropy.fill_bytes(&mut seed);
+        Self(seed)
+    }
+
+    /// A key from its 32-byte seed.
+    #[must_use]
+    pub const fn from_seed(seed: [u8; 32]) -> Self {
+        Self(seed)
+    }
+
+    /// The seed, for writing it to a protected file.
+    #[must_use]
+    pub const fn seed(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The public part.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey(
+            ed25519_dalek::SigningKey::from_bytes(&self.0)
+                .verifying_key()
+                .to_bytes(),
+        )
+    }
+
+    /// Prepares this key for repeated signing.
+    #[must_use]
+    pub fn signer(&self) -> Signer {
+        Signer(ed25519_dalek::SigningKey::from_bytes(&self.0))
+    }
+}
+
+impl core::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SecretKey(of {})", self.public())
+    }
+}
+
+/// A secret key with its public part computed once.
+#[derive(Clone)]
+pub struct Signer(ed25519_dalek::SigningKey);
+
+impl Signer {
+    /// The public part.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs a digest. Deterministic (RFC 8032).
+    #[must_use]
+    pub fn sign(&self, message: &Digest) -> Signature {
+        Signature(ed25519_dalek::Signer::sign(&self.0, &message.0).to_bytes())
+    }
+}
+
+impl core::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Signer(of {})", self.public())
+    }
+}
+
+/// One claim to verify: this key signed this digest with this signature.
+pub type Claim = (PublicKey, Digest, Signature);
+
+/// Verifies many claims at once and says of each whether it holds.
+///
+/// A batch that fails is bisected, so that one bad signature costs its sender's peers a logarithm, not the batch. Agrees with
+/// [`PublicKey::verifies`] on every claim. `entropy` must be unpredictable to whoever made the signatures.
+pub fn verify_batch(claims: &[Claim], entropy: &mut impl CryptoRng) -> Vec<bool> {
+    let mut verdicts = Vec::with_capacity(claims.len());
+    bisect(claims, entropy, &mut verdicts);
+    verdicts
+}
+
+fn bisect(claims: &[Claim], entropy: &mut impl CryptoRng, verdicts: &mut Vec<bool>) {
+    match claims {
+        [] => {}
+        [(key, message, signature)] => verdicts.push(key.verifies(message, signature)),
+        _ => {
+            let mut verifier = batch::Verifier::new();
+            for (key, message, signature) in claims {
+                verifier.queue((
+                    VerificationKeyBytes::from(key.0),
+                    ed25519_zebra::Signature::from_bytes(&signature.0),
+                    &message.0,
+                ));
+            }
+            if verifier.verify(&mut *entropy).is_ok() {
+                verdicts.extend(core::iter::repeat_n(true, claims.len()));
+            } else {
+                let (left, right) = claims.split_at(claims.len().div_ceil(2));
+                bisect(left, entropy, verdicts);
+                bisect(right, entropy, verdicts);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::namespace::Domain;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    fn entropy() -> ChaCha20Rng {
+        ChaCha20Rng::seed_from_u64(7)
+    }
+
+    fn claims(count: u8) -> Vec<Claim> {
+        (0..count)
+            .map(|n| {
+                let signer = SecretKey::from_seed([n; 32]).signer();
+                let message = Domain::BlockId.hash(&[&[n]]);
+                (signer.public(), message, signer.sign(&message))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_batch_names_exactly_the_bad_signatures() {
+        let mut claims = claims(21);
+        claims[3].2.0[40] ^= 1;
+        claims[20].1.0[0] ^= 1;
+
+        let verdicts = verify_batch(&claims, &mut entropy());
+
+        let bad: Vec<usize> = (0..21).filter(|n| !verdicts[*n]).collect();
+        assert_eq!(bad, [3, 20]);
+    }
+
+    /// A signature with a small-order R and key passes cofactored and fails cofactorless equations; single and batch
+    /// verification must give one answer, alone and among honest signatures.
+    #[test]
+    fn single_and_batch_agree_on_small_order_points() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        // the eight encodings of small-order points that curve25519 tables list, canonical and not
+        let order_8 = hex::decode("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+            .expect("hexadecimal");
+        let mut non_canonical = [0xff; 32];
+        non_canonical[0] = 0xee;
+        non_canonical[31] = 0x7f;
+        let points: Vec<[u8; 32]> = vec![
+            identity,
+            [0; 32],
+            order_8.try_into().expect("32 bytes"),
+            non_canonical,
+        ];
+        for key in &points {
+            for r in &points {
+                let mut signature = [0; 64];
+                signature[..32].copy_from_slice(r);
+                let crafted = (
+                    PublicKey(*key),
+                    Domain::BlockId.hash(&[b"m"]),
+                    Signature(signature),
+                );
+                let single = crafted.0.verifies(&crafted.1, &crafted.2);
+                let mut all = claims(5);
+                all.push(crafted);
+
+                assert_eq!(verify_batch(&all, &mut entropy())[5], single, "{key:?} {r:?}");
+                assert!(single, "ZIP-215 accepts small-order points");
+                assert!(PublicKey(*key).check().is_err(), "but none is registered");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scalar_beyond_the_group_order_is_refused() {
+        let (key, message, mut signature) = claims(2)[1];
+        signature.0[63] |= 0xe0;
+
+        assert!(!key.verifies(&message, &signature));
+    }
+
+    #[test]
+    fn debug_output_of_a_secret_shows_only_its_public_part() {
+        let secret = SecretKey::from_seed([9; 32]);
+
+        let text = format!("{secret:?} {:?}", secret.signer());
+
+        assert!(!text.contains(&hex::encode([9; 32])));
+        assert!(text.contains(&secret.public().to_string()));
+    }
+}

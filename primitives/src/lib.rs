@@ -1,0 +1,42 @@
+//! The shared vocabulary of Salus: what crosses crates, and nothing that acts.
+//!
+//! Every type that is signed, hashed, stored or sent lives here, with the one canonical encoding
+//! ([`codec`]), the one list of hash and signature domains ([`namespace`]) and the checks that turn
+//! claimed data into checked data ([`signed::Verified`], [`proof::Proven`]). There is no I/O, clock, thread
+//! or entropy in this crate: time and randomness are arguments.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod codec;
+pub mod namespace;
+
+pub mod hash;
+pub mod ids;
+pub mod time;
+
+pub mod crypto;
+pub mod signed;
+
+pub mod lane;
+pub mod reading;
+pub mod calls;
+pub mod transaction;
+
+pub mod block;
+pub mod certificate;
+pub mod receipt;
+pub mod validators;
+
+pub mod merkle;
+pub mod proof;
+pub mod state;
+pub mod state_tree;
+
+mod hexadecimal;
