@@ -18,12 +18,7 @@ pub enum Lane {
 
 impl Lane {
     /// All lanes, most urgent first.
-    pub const ALL: [Self; 4] = [
-        Self::Emergency,
-        Self::Monitoring,
-        Self::Routine,
-        Self::Bulk,
-    ];
+    pub const ALL: [Self; 4] = [Self::Emergency, Self::Monitoring, Self::Routine, Self::Bulk];
 
     /// The name in files, labels and messages.
     #[must_use]

@@ -24,9 +24,10 @@ pub mod time;
 pub mod crypto;
 pub mod signed;
 
-pub mod lane;
-pub mod reading;
 pub mod calls;
+pub mod lane;
+pub mod parameters;
+pub mod reading;
 pub mod transaction;
 
 pub mod block;

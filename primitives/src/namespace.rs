@@ -5,7 +5,10 @@
 
 /// What a digest is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each variant is explained by its context string")]
+#[expect(
+    missing_docs,
+    reason = "each variant is explained by its context string"
+)]
 pub enum Domain {
     BlockId,
     CertificateId,

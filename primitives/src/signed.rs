@@ -62,7 +62,11 @@ impl<T: Signable> Signed<T> {
     ///
     /// # Errors
     /// [`BadSignature`].
-    pub fn verify(self, genesis: GenesisHash, key: &PublicKey) -> Result<Verified<T>, BadSignature> {
+    pub fn verify(
+        self,
+        genesis: GenesisHash,
+        key: &PublicKey,
+    ) -> Result<Verified<T>, BadSignature> {
         let content = self.body.content();
         let digest = signing_digest(T::DOMAIN, genesis, &content);
         if key.verifies(&digest, &self.signature) {

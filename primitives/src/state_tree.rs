@@ -107,17 +107,17 @@ impl StateProof {
             (None, None) => PLACEHOLDER,
             (None, Some(_)) => return false,
         };
-        let top = self
-            .siblings
-            .iter()
-            .zip((0..depth).rev())
-            .fold(start, |hash, (sibling, depth)| {
-                if bit(&key_hash, depth) {
-                    node_hash(&sibling.0, &hash)
-                } else {
-                    node_hash(&hash, &sibling.0)
-                }
-            });
+        let top =
+            self.siblings
+                .iter()
+                .zip((0..depth).rev())
+                .fold(start, |hash, (sibling, depth)| {
+                    if bit(&key_hash, depth) {
+                        node_hash(&sibling.0, &hash)
+                    } else {
+                        node_hash(&hash, &sibling.0)
+                    }
+                });
         top == root.0
     }
 }

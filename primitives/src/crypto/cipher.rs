@@ -213,9 +213,7 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             if let Ok(changed) = crate::codec::decode::<Envelope>(&changed, 1 << 20) {
                 assert!(
-                    changed
-                        .open(&RecordKey([1; 32]), b"chain|device")
-                        .is_err(),
+                    changed.open(&RecordKey([1; 32]), b"chain|device").is_err(),
                     "bit {bit}"
                 );
             }
@@ -234,9 +232,8 @@ mod tests {
     #[test]
     fn the_block_cipher_is_twofish() {
         use twofish::cipher::{BlockCipherEncrypt, KeyInit};
-        let key =
-            hex::decode("0123456789ABCDEFFEDCBA987654321000112233445566778899AABBCCDDEEFF")
-                .expect("hexadecimal");
+        let key = hex::decode("0123456789ABCDEFFEDCBA987654321000112233445566778899AABBCCDDEEFF")
+            .expect("hexadecimal");
         let cipher = Twofish::new_from_slice(&key).expect("256 bits");
         let mut block = Array([0u8; 16]);
 

@@ -117,19 +117,16 @@ impl ExchangePublic {
     ) -> Result<Wrapped, WrapError> {
         let recipient = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&self.0)
             .map_err(|_| WrapError::BadRecipient(*self))?;
-        let (encapsulated, ciphertext) = hpke::single_shot_seal_with_rng::<
-            ChaCha20Poly1305,
-            HkdfSha256,
-            X25519HkdfSha256,
-        >(
-            &OpModeS::Base,
-            &recipient,
-            Domain::PeriodKeyWrap.context().as_bytes(),
-            secret,
-            context,
-            entropy,
-        )
-        .map_err(|_| WrapError::BadRecipient(*self))?;
+        let (encapsulated, ciphertext) =
+            hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeS::Base,
+                &recipient,
+                Domain::PeriodKeyWrap.context().as_bytes(),
+                secret,
+                context,
+                entropy,
+            )
+            .map_err(|_| WrapError::BadRecipient(*self))?;
         Ok(Wrapped {
             encapsulated: encapsulated.to_bytes().into(),
             ciphertext: Blob(ciphertext),
@@ -166,9 +163,6 @@ mod tests {
 
         let error = ExchangePublic([0; 32]).wrap(&[5; 32], b"", &mut entropy);
 
-        assert_eq!(
-            error,
-            Err(WrapError::BadRecipient(ExchangePublic([0; 32])))
-        );
+        assert_eq!(error, Err(WrapError::BadRecipient(ExchangePublic([0; 32]))));
     }
 }

@@ -214,8 +214,9 @@ mod tests {
         let mut identity = [0; 32];
         identity[0] = 1;
         // the eight encodings of small-order points that curve25519 tables list, canonical and not
-        let order_8 = hex::decode("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
-            .expect("hexadecimal");
+        let order_8 =
+            hex::decode("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+                .expect("hexadecimal");
         let mut non_canonical = [0xff; 32];
         non_canonical[0] = 0xee;
         non_canonical[31] = 0x7f;
@@ -238,7 +239,11 @@ mod tests {
                 let mut all = claims(5);
                 all.push(crafted);
 
-                assert_eq!(verify_batch(&all, &mut entropy())[5], single, "{key:?} {r:?}");
+                assert_eq!(
+                    verify_batch(&all, &mut entropy())[5],
+                    single,
+                    "{key:?} {r:?}"
+                );
                 assert!(single, "ZIP-215 accepts small-order points");
                 assert!(PublicKey(*key).check().is_err(), "but none is registered");
             }
