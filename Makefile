@@ -1,0 +1,63 @@
+# What a newcomer needs is `make demo` and `make test`; `make help` lists the rest.
+# Everything is built in release, so that demo, tests and lints share one set of compiled dependencies.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/salus
+export CARGO_TARGET_DIR ?= $(cache)/target
+export PATH := $(cache)/tools/bin:$(PATH)
+binaries := $(CARGO_TARGET_DIR)/release
+
+# Only what stands on make's own command line counts: make takes over the environment, and shells have a SECONDS too.
+ifneq ($(origin SECONDS),command line)
+override SECONDS := 30
+endif
+ifneq ($(origin INPUT),command line)
+override INPUT :=
+endif
+# The shell keeps a counter of its own under this name.
+unexport SECONDS
+
+.PHONY: help setup build demo test lint fmt doc deny cargo-deny bench
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## Installs what the build and the tests need and is missing (Debian packages)
+	@./.ci/setup "$(cache)/tools"
+
+build: setup ## Builds both binaries
+	cargo build --release --locked -p salus-node -p salus-edge
+
+demo: build ## Four validators and a bedside device: make demo [SECONDS=30] [INPUT=file.csv]
+	@"$(binaries)/salus" localnet --validators 4 --seconds "$(SECONDS)" $(if $(INPUT),--input "$(INPUT)")
+
+test: build ## Every test, those with real processes too
+	cargo test --release --locked --workspace
+
+lint: setup ## Format and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+fmt: ## Formats the code
+	cargo fmt --all
+
+doc: setup ## Builds the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
+
+deny: cargo-deny ## Checks bans, licences and sources of all dependencies, and advisories where they can be fetched
+	cargo deny --locked check bans licenses sources
+	@if timeout 120 cargo deny --locked fetch db >/dev/null 2>&1; then \
+	  cargo deny --locked check --disable-fetch advisories; \
+	else \
+	  echo "deny: SKIPPED advisories, because the advisory database cannot be fetched from here"; \
+	fi
+
+cargo-deny: setup
+	@cargo deny --version 2>/dev/null | grep -q '^cargo-deny 0\.20\.2$$' \
+	  || env -u CARGO_TARGET_DIR cargo install --locked --version 0.20.2 cargo-deny
+
+bench: setup ## Runs the benchmarks
+	cargo bench --locked --workspace
