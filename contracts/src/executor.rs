@@ -1,0 +1,247 @@
+//! From a block's transactions to its writes and receipts.
+
+use crate::caller::Caller;
+use crate::context::{BlockContext, Context};
+use crate::error::{Halt, StableError, stable_errors};
+use crate::meter::{LimitExceeded, Limits};
+use crate::native::blockcfg;
+use crate::native::identity::{self, NoPrincipal};
+use crate::overlay::Overlay;
+use crate::registry::{Failure, Registry};
+use salus_primitives::ids::ContractId;
+use salus_primitives::parameters::ChainParameters;
+use salus_primitives::receipt::{Event, Outcome, Receipt};
+use salus_primitives::state::{StateRead, StateReadError, WriteSet};
+use salus_primitives::transaction::{SignedTransaction, Transaction, TxId};
+
+/// Executes blocks. A pure function of block and state: equal input gives equal bytes on every node.
+#[derive(Clone, Debug)]
+pub struct Executor {
+    registry: Registry,
+    limits: Limits,
+}
+
+/// What a block does to the state, and what became of its transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockOutcome {
+    /// All changes of the block, against the state before it.
+    pub writes: WriteSet,
+    /// One receipt per transaction, in order.
+    pub receipts: Vec<Receipt>,
+}
+
+/// Why a transaction fails, as its receipt would say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("contract {contract} refuses with code {code}: {reason}")]
+pub struct Refusal {
+    /// Who refuses: a contract, or the executor.
+    pub contract: ContractId,
+    /// The stable code.
+    pub code: u16,
+    /// The stable name of the code.
+    pub reason: &'static str,
+}
+
+stable_errors! {
+    /// Why a transaction fails before, or regardless of, the contract it calls. Codes of [`ContractId::EXECUTOR`].
+    pub enum ExecutorError {
+        /// No principal has or had this key.
+        UnknownSender = 1, "unknown_sender", "the sender's key belongs to nobody";
+        /// The sender is a device that was revoked.
+        DeviceRevoked = 2, "device_revoked", "the sending device was revoked";
+        /// The sender, or the device's owner, is an entity that was revoked.
+        EntityRevoked = 3, "entity_revoked", "the sending entity was revoked";
+        /// The sender's key was replaced.
+        KeyRotated = 4, "key_rotated", "the sending device has another key now";
+        /// The sender's role may not use the lane.
+        LaneNotAllowed = 5, "lane_not_allowed", "the sender's role may not use this lane";
+        /// There is no such contract at this height.
+        UnknownContract = 6, "unknown_contract", "there is no such contract";
+        /// The payload is no call of the contract.
+        UndecodableCall = 7, "undecodable_call", "the payload is no call of this contract";
+        /// Over [`Limits::reads`].
+        TooManyReads = 8, "too_many_reads", "the call reads too many values";
+        /// Over [`Limits::writes`].
+        TooManyWrites = 9, "too_many_writes", "the call writes too many values";
+        /// Over [`Limits::bytes`].
+        TooManyBytes = 10, "too_many_bytes", "the call writes too many bytes";
+        /// Over [`Limits::events`].
+        TooManyEvents = 11, "too_many_events", "the call emits too many events";
+    }
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        Self::new(Registry::standard(), Limits::STANDARD)
+    }
+}
+
+impl Executor {
+    /// An executor of the given contracts.
+    #[must_use]
+    pub const fn new(registry: Registry, limits: Limits) -> Self {
+        Self { registry, limits }
+    }
+
+    /// Executes a block's transactions in order over the state after its parent.
+    ///
+    /// Signatures, chain, window and replay are the admission's and the proposal check's to look at, not this function's. Who may
+    /// use which lane follows from the state *before* the block, like the block's configuration; who the sender is, and
+    /// whether it is revoked, from the state just before its transaction.
+    ///
+    /// # Errors
+    /// [`StateReadError`] if the store fails; there is no outcome then.
+    pub fn execute_block(
+        &self,
+        block: BlockContext,
+        transactions: &[SignedTransaction],
+        state: &dyn StateRead,
+    ) -> Result<BlockOutcome, StateReadError> {
+        if transactions.is_empty() {
+            return Ok(BlockOutcome::default());
+        }
+        let parameters = blockcfg::parameters(state)?;
+        let mut overlay = Overlay::new(state);
+        let mut receipts = Vec::with_capacity(transactions.len());
+        for (index, transaction) in (0u32..).zip(transactions) {
+            let transaction = &transaction.body;
+            let id = transaction.id();
+            let (outcome, events) =
+                match self.execute(block, id, transaction, &parameters, &overlay)? {
+                    Ok((writes, events)) => {
+                        overlay.merge(writes);
+                        (Outcome::Ok, events)
+                    }
+                    Err(Refusal { contract, code, .. }) => {
+                        (Outcome::Failed { contract, code }, Vec::new())
+                    }
+                };
+            receipts.push(Receipt {
+                transaction: id,
+                index,
+                lane: transaction.lane,
+                outcome,
+                events,
+            });
+        }
+        Ok(BlockOutcome {
+            writes: overlay.into_writes(),
+            receipts,
+        })
+    }
+
+    /// Whether a transaction has any hope over `state`: its sender may act and use the lane, the contract exists and
+    /// its call decodes and makes sense from this sender. For admission; what it lets through can still fail when executed.
+    /// A contract that is registered but not active yet passes.
+    ///
+    /// # Errors
+    /// [`StateReadError`] if the store fails. A [`Refusal`] is the answer, not an error of this function.
+    pub fn check(
+        &self,
+        transaction: &Transaction,
+        state: &dyn StateRead,
+    ) -> Result<Result<(), Refusal>, StateReadError> {
+        let parameters = blockcfg::parameters(state)?;
+        let caller = match resolve(transaction, &parameters, state)? {
+            Ok(caller) => caller,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let contract = transaction.call.contract;
+        let Some(entry) = self.registry.contract(contract) else {
+            return Ok(Err(ExecutorError::UnknownContract.into()));
+        };
+        match entry.admit(&caller, transaction.call.payload.as_slice()) {
+            Ok(()) => Ok(Ok(())),
+            Err(failure) => refusal(contract, failure).map(Err),
+        }
+    }
+
+    fn execute(
+        &self,
+        block: BlockContext,
+        id: TxId,
+        transaction: &Transaction,
+        parameters: &ChainParameters,
+        state: &dyn StateRead,
+    ) -> Result<Result<(WriteSet, Vec<Event>), Refusal>, StateReadError> {
+        let caller = match resolve(transaction, parameters, state)? {
+            Ok(caller) => caller,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let contract = transaction.call.contract;
+        let Some(entry) = self.registry.active(contract, block.height) else {
+            return Ok(Err(ExecutorError::UnknownContract.into()));
+        };
+        let mut context = Context::new(contract, caller, block, id, state, self.limits);
+        match entry.execute(&mut context, transaction.call.payload.as_slice()) {
+            Ok(()) => Ok(Ok(context.finish())),
+            Err(failure) => refusal(contract, failure).map(Err),
+        }
+    }
+}
+
+/// Who sends, if it may act now and in this lane.
+fn resolve(
+    transaction: &Transaction,
+    parameters: &ChainParameters,
+    state: &dyn StateRead,
+) -> Result<Result<Caller, ExecutorError>, StateReadError> {
+    let key = transaction.sender;
+    let principal = match identity::principal_of_key(state, &key)? {
+        Ok(principal) => principal,
+        Err(none) => return Ok(Err(none.into())),
+    };
+    let allowed = parameters
+        .lane(transaction.lane)
+        .is_some_and(|lane| lane.roles.contains(&principal.role()));
+    if !allowed {
+        return Ok(Err(ExecutorError::LaneNotAllowed));
+    }
+    Ok(Ok(Caller { key, principal }))
+}
+
+/// What a failure looks like in a receipt, unless it is the store's.
+fn refusal(contract: ContractId, failure: Failure) -> Result<Refusal, StateReadError> {
+    match failure {
+        Failure::Undecodable => Ok(ExecutorError::UndecodableCall.into()),
+        Failure::Refused { code, reason } => Ok(Refusal {
+            contract,
+            code,
+            reason,
+        }),
+        Failure::Halted(Halt::Limit(limit)) => Ok(ExecutorError::from(limit).into()),
+        Failure::Halted(Halt::Unreadable(error)) => Err(error),
+    }
+}
+
+impl From<ExecutorError> for Refusal {
+    fn from(error: ExecutorError) -> Self {
+        Self {
+            contract: ContractId::EXECUTOR,
+            code: error.code(),
+            reason: error.reason(),
+        }
+    }
+}
+
+impl From<NoPrincipal> for ExecutorError {
+    fn from(none: NoPrincipal) -> Self {
+        match none {
+            NoPrincipal::Unknown => Self::UnknownSender,
+            NoPrincipal::DeviceRevoked => Self::DeviceRevoked,
+            NoPrincipal::EntityRevoked => Self::EntityRevoked,
+            NoPrincipal::KeyRotated => Self::KeyRotated,
+        }
+    }
+}
+
+impl From<LimitExceeded> for ExecutorError {
+    fn from(limit: LimitExceeded) -> Self {
+        match limit {
+            LimitExceeded::Reads => Self::TooManyReads,
+            LimitExceeded::Writes => Self::TooManyWrites,
+            LimitExceeded::Bytes => Self::TooManyBytes,
+            LimitExceeded::Events => Self::TooManyEvents,
+        }
+    }
+}
