@@ -1,0 +1,228 @@
+//! Taking in messages, votes and certificates: bookkeeping before any rule acts on it.
+
+use super::{BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, Wanted};
+use crate::clock::Now;
+use crate::config::Roots;
+use crate::effect::Effect;
+use crate::message::{Message, Peer, VerifiedMessage};
+use crate::proposal::VerifiedProposal;
+use crate::tally::Counted;
+use crate::view::{Candidate, Verdict};
+use crate::vote::VerifiedVote;
+use salus_primitives::block::Block;
+use salus_primitives::certificate::{Statement, VerifiedCertificate};
+use salus_primitives::ids::{BlockId, Seat, View};
+use std::sync::Arc;
+
+impl Engine {
+    pub(super) fn absorb_message(
+        &mut self,
+        now: Now,
+        from: Peer,
+        message: VerifiedMessage,
+        effects: &mut Vec<Effect>,
+    ) {
+        match message {
+            VerifiedMessage::Proposal(proposal) => self.absorb_proposal(proposal, effects),
+            VerifiedMessage::Vote { vote, entry } => {
+                if let Some(entry) = entry {
+                    self.absorb_certificate(entry, false, effects);
+                }
+                self.absorb_vote(&vote, effects);
+            }
+            VerifiedMessage::Certificates(certificates) => {
+                for certificate in certificates {
+                    self.absorb_certificate(certificate, false, effects);
+                }
+            }
+            VerifiedMessage::Status {
+                position,
+                votes,
+                entry,
+            } => {
+                if let Some(entry) = entry {
+                    self.absorb_certificate(entry, false, effects);
+                }
+                for vote in &votes {
+                    self.absorb_vote(vote, effects);
+                }
+                self.help(now, from, position, effects);
+            }
+        }
+    }
+
+    /// Keeps the first proposal of a view's manager. A second one is evidence, and its block is dropped.
+    fn absorb_proposal(&mut self, proposal: VerifiedProposal, effects: &mut Vec<Effect>) {
+        for certificate in &proposal.justification {
+            self.absorb_certificate(certificate.clone(), false, effects);
+        }
+        let view = proposal.view();
+        if !self.within_reach(view) || proposal.manager() != self.manager_of(view) {
+            return;
+        }
+        self.absorb_vote(&proposal.vote, effects);
+        let named = self.views.get(&view).is_some_and(|state| {
+            state
+                .notarization
+                .as_ref()
+                .is_some_and(|c| c.statement().block() == Some(proposal.id))
+        });
+        let state = self.state(view);
+        let first = state.proposal.is_none();
+        if first || named {
+            let body = Arc::clone(&proposal.block);
+            let id = proposal.id;
+            if first {
+                state.proposal = Some(Candidate {
+                    proposal,
+                    verdict: Verdict::Undecided,
+                });
+            }
+            self.keep_body(id, body, named);
+        }
+    }
+
+    pub(super) fn absorb_vote(&mut self, vote: &VerifiedVote, effects: &mut Vec<Effect>) {
+        let statement = *vote.statement();
+        let view = statement.view();
+        if !self.within_reach(view) {
+            return;
+        }
+        self.heard(vote.seat(), view);
+        let validators = Arc::clone(&self.config.validators);
+        let manager = self.manager_of(view);
+        let state = self.state(view);
+        let tally = match statement {
+            Statement::Notarize { .. } => &mut state.notarize,
+            Statement::Finalize { .. } => &mut state.finalize,
+            Statement::Nullify { .. } => &mut state.nullify,
+        };
+        match tally.count(vote, &validators) {
+            Counted::Pending => {}
+            Counted::Quorum(certificate) => self.absorb_certificate(certificate, true, effects),
+            Counted::Conflict { first, second } => {
+                if vote.seat() == manager && matches!(statement, Statement::Notarize { .. }) {
+                    state.equivocated = true;
+                }
+                effects.push(Effect::Equivocation { first, second });
+            }
+        }
+    }
+
+    /// Keeps a certificate and, if this node's own tally made it, tells everyone (rules 4, 5, 7).
+    pub(super) fn absorb_certificate(
+        &mut self,
+        certificate: VerifiedCertificate,
+        formed: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.knows(certificate.statement()) {
+            return;
+        }
+        let view = certificate.view();
+        let mut announced = vec![certificate.certificate().clone()];
+        match certificate.statement() {
+            Statement::Notarize { .. } => {
+                if let Some(block) = certificate
+                    .statement()
+                    .block()
+                    .and_then(|id| self.blocks.get_mut(&id))
+                {
+                    block.trusted = true;
+                }
+                self.state(view).notarization = Some(certificate);
+            }
+            Statement::Finalize { .. } => {
+                if self.finalizations.len() >= FINALIZATIONS_MAX {
+                    // the highest moves the view on and the lowest is what can be applied first
+                    let middle = self
+                        .finalizations
+                        .keys()
+                        .nth(FINALIZATIONS_MAX / 2)
+                        .copied();
+                    if let Some(middle) = middle {
+                        self.finalizations.remove(&middle);
+                    }
+                }
+                self.finalizations.insert(view, certificate);
+            }
+            Statement::Nullify { .. } => {
+                // what its signers entered the view by goes along, so that who learns of it can justify a proposal
+                if let Some(notarization) = view
+                    .previous()
+                    .and_then(|previous| self.views.get(&previous))
+                    .and_then(|state| state.notarization.as_ref())
+                {
+                    announced.insert(0, notarization.certificate().clone());
+                }
+                self.on_nullification(certificate, effects);
+            }
+        }
+        if formed {
+            effects.push(Effect::Broadcast(Message::Certificates(announced)));
+        }
+    }
+
+    fn on_nullification(&mut self, certificate: VerifiedCertificate, effects: &mut Vec<Effect>) {
+        let view = certificate.view();
+        let term = self.timing().term(view);
+        let manager = self.manager_of(view);
+        if self.nullifications.insert(term, certificate).is_none() {
+            self.failed_terms = self.failed_terms.saturating_add(1);
+            let first = self.timing().first_view(term);
+            let next = self.timing().first_view(term.next());
+            let silent = !self.views.range(first..next).any(|(_, state)| {
+                state.proposal.is_some() || state.notarize.votes().contains_key(&manager)
+            });
+            let count = self.silent_terms.entry(manager).or_default();
+            *count = if silent { count.saturating_add(1) } else { 0 };
+        }
+        let cause = None;
+        effects.push(Effect::Nullified {
+            view,
+            manager,
+            cause,
+        });
+    }
+
+    /// A seat signed something of the present: it is not silent.
+    fn heard(&mut self, seat: Seat, view: View) {
+        if self.timing().term(view) >= self.timing().term(self.view) {
+            self.silent_terms.remove(&seat);
+        }
+    }
+
+    /// Views that matter: above the last final one, and not further ahead than what rule 9 makes good.
+    fn within_reach(&self, view: View) -> bool {
+        view > self.last_final.view && view <= self.view.plus(LOOKAHEAD)
+    }
+
+    /// Bodies that were asked for. The node has checked that they belong to ids that were asked for.
+    pub(super) fn on_bodies(&mut self, bodies: Vec<Arc<Block>>) {
+        for body in bodies {
+            let id = body.id();
+            self.keep_body(id, body, true);
+        }
+        self.wanted.remove(&Wanted::Range);
+    }
+
+    pub(super) fn keep_body(&mut self, id: BlockId, body: Arc<Block>, trusted: bool) {
+        if body.header.height <= self.last_final.header.height {
+            return;
+        }
+        self.wanted.remove(&Wanted::Body(id));
+        let block = self.blocks.entry(id).or_insert(BlockState {
+            body,
+            trusted: false,
+            execution_requested: false,
+            roots: None,
+        });
+        block.trusted |= trusted;
+    }
+
+    pub(super) fn on_executed(&mut self, id: BlockId, roots: Roots) {
+        if let Some(block) = self.blocks.get_mut(&id) {
+            block.roots = Some(roots);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Rules 7, 10 and 11: finality, missing blocks, divergence.
+
+use super::{Engine, FinalBlock, Wanted};
+use crate::clock::{Monotonic, Now};
+use crate::effect::{Divergence, Effect};
+use salus_primitives::certificate::VerifiedCertificate;
+use salus_primitives::ids::{BlockId, View};
+
+/// How many missing blocks are fetched one by one before a range is asked for.
+const NEAR: u64 = 8;
+
+impl Engine {
+    /// Rule 7: applies every finalisation whose blocks are here and executed, lowest first.
+    pub(super) fn apply_finalizations(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        while let Some((view, certificate)) = self
+            .finalizations
+            .iter()
+            .find(|(_, certificate)| self.is_applicable(certificate))
+            .map(|(view, certificate)| (*view, certificate.clone()))
+        {
+            let Some(target) = certificate.statement().block() else {
+                return;
+            };
+            let Some(blocks) = self.branch(&target) else {
+                return;
+            };
+            if let Some((id, block)) = blocks.last() {
+                let Some(roots) = self.roots(id) else {
+                    return;
+                };
+                self.last_final = FinalBlock {
+                    id: *id,
+                    header: block.header.clone(),
+                    view,
+                    roots,
+                    certificate: Some(certificate.clone()),
+                };
+                effects.push(Effect::Finalized {
+                    blocks,
+                    certificate,
+                });
+            } else {
+                // the same block, final in a later view too
+                self.last_final.view = self.last_final.view.max(view);
+                self.last_final.certificate = Some(certificate);
+            }
+            self.failed_terms = 0;
+            self.prune();
+            self.advance(now);
+        }
+    }
+
+    fn is_applicable(&self, certificate: &VerifiedCertificate) -> bool {
+        certificate
+            .statement()
+            .block()
+            .and_then(|target| self.branch(&target))
+            .is_some_and(|blocks| blocks.iter().all(|(id, _)| self.roots(id).is_some()))
+    }
+
+    /// Forgets what lies at or below the last final view. Own nullify votes stay until their term is over (rule 6).
+    fn prune(&mut self) {
+        let FinalBlock {
+            id, header, view, ..
+        } = &self.last_final;
+        let (id, height, view) = (*id, header.height, *view);
+        let term = self.timing().term(view);
+        self.views = self.views.split_off(&view.next());
+        self.finalizations = self.finalizations.split_off(&view.next());
+        self.nullifications = self.nullifications.split_off(&term);
+        self.own_nullify = self.own_nullify.split_off(&term);
+        self.blocks
+            .retain(|other, block| block.body.header.height > height && *other != id);
+        self.wanted
+            .retain(|wanted, _| matches!(wanted, Wanted::Body(_)));
+    }
+
+    /// Asks for the bodies that certificates name and this node lacks (rules 9, 10).
+    pub(super) fn request_bodies(&mut self, now: Now) {
+        let grace = now.monotonic.plus_millis(self.delta() / 4);
+        let named: Vec<BlockId> = self
+            .views
+            .values()
+            .filter_map(|state| state.notarization.as_ref())
+            .chain(self.finalizations.values())
+            .filter_map(|certificate| certificate.statement().block())
+            .collect();
+        let mut missing = std::collections::BTreeSet::new();
+        let mut far = false;
+        for tip in named {
+            let mut id = tip;
+            while id != self.last_final.id {
+                let Some(block) = self.blocks.get(&id) else {
+                    missing.insert(id);
+                    break;
+                };
+                let gap = block
+                    .body
+                    .header
+                    .height
+                    .since(self.last_final.header.height);
+                let parent_missing = block.body.header.parent != self.last_final.id
+                    && !self.blocks.contains_key(&block.body.header.parent);
+                if parent_missing && gap > NEAR {
+                    far = true;
+                    break;
+                }
+                if gap <= 1 {
+                    break;
+                }
+                id = block.body.header.parent;
+            }
+        }
+        self.wanted.retain(|wanted, _| match wanted {
+            Wanted::Body(id) => missing.contains(id),
+            Wanted::Range => far,
+            Wanted::Certificates => true,
+        });
+        for id in missing {
+            self.want(Wanted::Body(id), grace);
+        }
+        if far {
+            self.want(Wanted::Range, now.monotonic);
+        }
+    }
+
+    pub(super) fn want(&mut self, what: Wanted, at: Monotonic) {
+        let earliest = match (what, self.certificates_asked_at) {
+            (Wanted::Certificates, Some(asked)) => asked.plus_millis(self.delta()),
+            _ => at,
+        };
+        self.wanted.entry(what).or_insert(at.max(earliest));
+    }
+
+    /// Asks for what is due, and again every delta.
+    pub(super) fn fetch(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let again = now.monotonic.plus_millis(self.delta());
+        let due: Vec<Wanted> = self
+            .wanted
+            .iter()
+            .filter(|(_, at)| **at <= now.monotonic)
+            .map(|(wanted, _)| *wanted)
+            .collect();
+        for wanted in due {
+            self.wanted.insert(wanted, again);
+            effects.push(match wanted {
+                Wanted::Body(id) => Effect::FetchBody(id),
+                Wanted::Range => Effect::FetchRange {
+                    from: self.last_final.header.height.next(),
+                },
+                Wanted::Certificates => {
+                    // asked again only if a proposal still waits for it
+                    self.wanted.remove(&Wanted::Certificates);
+                    self.certificates_asked_at = Some(now.monotonic);
+                    Effect::FetchCertificates {
+                        from: self.last_final.view.next(),
+                    }
+                }
+            });
+        }
+    }
+
+    /// Executes trusted blocks in the order of the chain.
+    pub(super) fn request_executions(&mut self, effects: &mut Vec<Effect>) {
+        loop {
+            let next = self
+                .blocks
+                .iter()
+                .find(|(_, block)| {
+                    let parent = &block.body.header.parent;
+                    let ready = *parent == self.last_final.id
+                        || self
+                            .blocks
+                            .get(parent)
+                            .is_some_and(|parent| parent.execution_requested);
+                    block.trusted && !block.execution_requested && ready
+                })
+                .map(|(id, _)| *id);
+            let Some(id) = next else {
+                return;
+            };
+            if let Some(block) = self.blocks.get_mut(&id) {
+                block.execution_requested = true;
+                effects.push(Effect::Execute {
+                    id,
+                    block: block.body.clone(),
+                });
+            }
+        }
+    }
+
+    /// Rule 11: a quorum notarised or finalised a header whose roots are not this node's own. Stop, with the evidence.
+    pub(super) fn check_divergence(&mut self, effects: &mut Vec<Effect>) {
+        if self.diverged {
+            return;
+        }
+        let certified = self
+            .views
+            .values()
+            .filter_map(|state| state.notarization.as_ref())
+            .chain(self.finalizations.values());
+        let mut found = None;
+        for certificate in certified {
+            let mut next = certificate.statement().block();
+            // a certified block vouches for the roots in its ancestors' headers as well
+            while let Some(id) = next.filter(|id| *id != self.last_final.id) {
+                let Some(block) = self.blocks.get(&id) else {
+                    break;
+                };
+                let header = &block.body.header;
+                if let Some(own) = self.roots(&header.parent)
+                    && (own.state != header.parent_state_root
+                        || own.receipts != header.parent_receipt_root)
+                {
+                    found = Some(Divergence {
+                        block: id,
+                        header: header.clone(),
+                        own,
+                        certificate: certificate.clone(),
+                    });
+                }
+                next = Some(header.parent);
+            }
+        }
+        if let Some(divergence) = found {
+            self.diverged = true;
+            effects.push(Effect::Diverged(Box::new(divergence)));
+        }
+    }
+
+    /// The view of the last final block.
+    #[must_use]
+    pub const fn final_view(&self) -> View {
+        self.last_final.view
+    }
+}

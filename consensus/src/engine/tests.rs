@@ -1,0 +1,1 @@
+//! Table-driven tests, one group a rule.
