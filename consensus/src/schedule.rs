@@ -61,7 +61,11 @@ impl Schedule {
     #[must_use]
     pub fn manager(&self, term: Term) -> Seat {
         let length = u64::try_from(self.slots.len()).unwrap_or(1).max(1);
-        let slot = self.offset.wrapping_add(term.get()) % length;
+        let slot = self
+            .offset
+            .wrapping_add(term.get())
+            .checked_rem(length)
+            .unwrap_or(0);
         usize::try_from(slot)
             .ok()
             .and_then(|slot| self.slots.get(slot))

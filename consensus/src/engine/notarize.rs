@@ -16,7 +16,7 @@ use salus_primitives::ids::{BlockId, View};
 enum Judgement {
     Wait,
     Invalid,
-    Check(Header),
+    Check(Box<Header>),
 }
 
 impl Engine {
@@ -43,7 +43,11 @@ impl Engine {
             Judgement::Wait => return,
             Judgement::Invalid => Verdict::Invalid,
             Judgement::Check(parent) => {
-                effects.push(Effect::Check { id, block, parent });
+                effects.push(Effect::Check {
+                    id,
+                    block,
+                    parent: *parent,
+                });
                 Verdict::Checking
             }
         };
@@ -89,7 +93,7 @@ impl Engine {
         if header.time > now.wall.plus_millis(CLOCK_LEAD_MS) {
             return Judgement::Wait;
         }
-        Judgement::Check(parent.clone())
+        Judgement::Check(Box::new(parent.clone()))
     }
 
     /// Rule 3: the content has been checked; notarise the block if it is valid and this node is still free to.

@@ -5,7 +5,6 @@ use crate::clock::Now;
 use crate::config::Config;
 use crate::effect::Effect;
 use crate::journal::JournalEntry;
-use crate::message::Message;
 use crate::proposal::VerifiedProposal;
 use crate::schedule::Schedule;
 use crate::view::{Candidate, Verdict};

@@ -40,6 +40,8 @@ pub const NONCE_LENGTH: usize = 16;
 pub const TAG_LENGTH: usize = 16;
 /// The only lengths a padded plaintext has, in bytes. They are all that a length reveals.
 pub const SIZE_CLASSES: [usize; 6] = [256, 512, 1024, 4096, 16_384, 65_536];
+/// Longest plaintext in bytes: the largest size class less its length prefix.
+pub const PLAINTEXT_MAX: usize = 65_532;
 const LENGTH_PREFIX: usize = 4;
 
 /// The key of one record. Never used for two records.
@@ -155,7 +157,7 @@ fn pad(plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         .find(|size| *size >= needed)
         .ok_or(EnvelopeError::TooLong {
             length: plaintext.len(),
-            limit: SIZE_CLASSES[SIZE_CLASSES.len() - 1] - LENGTH_PREFIX,
+            limit: PLAINTEXT_MAX,
         })?;
     let length = u32::try_from(plaintext.len()).expect("a size class is below 2^32");
     let mut padded = Zeroizing::new(Vec::with_capacity(size));
