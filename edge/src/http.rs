@@ -1,0 +1,545 @@
+//! The client side of a node's HTTP API, and the posting of alarms: the one file that names HTTP.
+//!
+//! Plain HTTP/1.1 without TLS: signatures, proofs and envelopes protect what matters, whoever carries it. Every call has a time limit,
+//! every answer a size limit.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use salus_primitives::ids::Height;
+use salus_primitives::transaction::TxId;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use ureq::Agent;
+use ureq::http::Response;
+
+/// An address that starts with `http://`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl(String);
+
+/// Why text is no usable address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Another scheme, or none.
+    #[error("an address starts with http:// (TLS is not built in)")]
+    Scheme,
+    /// No host, or characters that no address has.
+    #[error("the address has no valid host")]
+    Host,
+}
+
+impl FromStr for HttpUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let rest = text.strip_prefix("http://").ok_or(UrlError::Scheme)?;
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let uri: ureq::http::Uri = text.parse().map_err(|_| UrlError::Host)?;
+        if host.is_empty() || host.contains('@') || uri.host().is_none_or(str::is_empty) {
+            return Err(UrlError::Host);
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl HttpUrl {
+    /// Posts `value` as JSON and expects a 2xx answer within `limit`.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn post_json<T: Serialize>(&self, value: &T, limit: Duration) -> Result<(), HttpError> {
+        let body =
+            serde_json::to_vec(value).map_err(|_| HttpError::Malformed { what: "request" })?;
+        let response = agent()
+            .post(&self.0)
+            .config()
+            .timeout_global(Some(limit))
+            .build()
+            .content_type("application/json")
+            .send(&body[..])?;
+        Answer::read(response, JSON_BYTES_MAX)?
+            .expect_success()
+            .map(|_| ())
+    }
+}
+
+/// Why a call gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// No connection, no answer in time, or not HTTP.
+    #[error("no answer: {0}")]
+    NoAnswer(Box<ureq::Error>),
+    /// The answer is longer than any honest one.
+    #[error("answer exceeds {limit} bytes")]
+    TooLong {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The answer is not what the API promises.
+    #[error("{what} is malformed")]
+    Malformed {
+        /// Which part.
+        what: &'static str,
+    },
+    /// The node is there but cannot serve now (5xx): it catches up, or stops.
+    #[error("node is unavailable (HTTP {status})")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The lane is full: pressure reaches the device.
+    #[error("lane is full, retry after {retry_after:?}")]
+    LaneFull {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The node refuses for a reason of its own.
+    #[error("refused (HTTP {status}): {code}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The stable code of the reason.
+        code: String,
+    },
+}
+
+impl From<ureq::Error> for HttpError {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::BodyExceedsLimit(limit) => Self::TooLong { limit },
+            other => Self::NoAnswer(Box::new(other)),
+        }
+    }
+}
+
+/// What a node knows of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// Admitted, not yet in a final block.
+    Pending,
+    /// In a final block.
+    Final,
+    /// It will never be in a block.
+    Rejected,
+    /// The node has never heard of it, or forgot it.
+    Unknown,
+}
+
+/// One node's API.
+#[derive(Clone, Debug)]
+pub struct NodeApi {
+    agent: Agent,
+    base: HttpUrl,
+    call_limit: Duration,
+}
+
+#[derive(Deserialize)]
+struct StatusBody {
+    status: Progress,
+}
+
+#[derive(Deserialize)]
+struct HeadBody {
+    height: u64,
+}
+
+#[derive(Deserialize)]
+struct ParametersBody {
+    window_blocks: u64,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorReason,
+}
+
+#[derive(Deserialize)]
+struct ErrorReason {
+    code: String,
+    retry_after_ms: Option<u64>,
+}
+
+impl NodeApi {
+    /// The API at `base`; a call that does not wait for the chain may take `call_limit`.
+    #[must_use]
+    pub fn new(base: HttpUrl, call_limit: Duration) -> Self {
+        Self {
+            agent: agent(),
+            base,
+            call_limit,
+        }
+    }
+
+    /// The node's address.
+    #[must_use]
+    pub fn base(&self) -> &HttpUrl {
+        &self.base
+    }
+
+    /// Hands in a transaction. Handing it in again changes nothing.
+    ///
+    /// # Errors
+    /// [`HttpError::LaneFull`] asks to wait; [`HttpError::Refused`] is final for these bytes.
+    pub fn submit(&self, transaction: &[u8]) -> Result<(), HttpError> {
+        let response = self
+            .agent
+            .post(format!("{}/v1/transactions", self.base))
+            .config()
+            .timeout_global(Some(self.call_limit))
+            .build()
+            .content_type("application/octet-stream")
+            .send(transaction)?;
+        Answer::read(response, JSON_BYTES_MAX)?
+            .expect_success()
+            .map(|_| ())
+    }
+
+    /// Waits until `id` is final or rejected, for at most `wait`, and says how it stands.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn wait_final(&self, id: &TxId, wait: Duration) -> Result<Progress, HttpError> {
+        let path = format!(
+            "/v1/transactions/{id}?wait=final&timeout_ms={}",
+            wait.as_millis()
+        );
+        match self.get(&path, wait, JSON_BYTES_MAX)?.expect_success() {
+            Ok(body) => Ok(json::<StatusBody>(&body, "status")?.status),
+            Err(HttpError::Refused { status: 404, .. }) => Ok(Progress::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The receipt proof of a final transaction, waiting for it at most `wait`; `None` while it cannot be proven.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn proof(&self, id: &TxId, wait: Duration) -> Result<Option<Vec<u8>>, HttpError> {
+        let path = format!(
+            "/v1/transactions/{id}/proof?timeout_ms={}",
+            wait.as_millis()
+        );
+        match self.get(&path, wait, PROOF_BYTES_MAX)?.expect_success() {
+            Ok(body) => Ok(Some(body)),
+            Err(HttpError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The genesis anchor, unchecked.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn genesis(&self) -> Result<Vec<u8>, HttpError> {
+        self.get("/v1/genesis", Duration::ZERO, PROOF_BYTES_MAX)?
+            .expect_success()
+    }
+
+    /// The highest final height this node knows.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn head(&self) -> Result<Height, HttpError> {
+        let body = self
+            .get("/v1/head", Duration::ZERO, JSON_BYTES_MAX)?
+            .expect_success()?;
+        Ok(Height::new(json::<HeadBody>(&body, "head")?.height))
+    }
+
+    /// How many blocks a transaction may be valid for.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn window_blocks(&self) -> Result<u64, HttpError> {
+        let body = self
+            .get("/v1/parameters", Duration::ZERO, JSON_BYTES_MAX)?
+            .expect_success()?;
+        Ok(json::<ParametersBody>(&body, "parameters")?.window_blocks)
+    }
+
+    fn get(&self, path: &str, wait: Duration, limit: u64) -> Result<Answer, HttpError> {
+        let response = self
+            .agent
+            .get(format!("{}{path}", self.base))
+            .config()
+            .timeout_global(Some(wait.saturating_add(self.call_limit)))
+            .build()
+            .call()?;
+        Answer::read(response, limit)
+    }
+}
+
+/// An answer read within its limit.
+struct Answer {
+    status: u16,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn read(mut response: Response<ureq::Body>, limit: u64) -> Result<Self, HttpError> {
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
+        let status = response.status().as_u16();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(limit)
+            .read_to_vec()?;
+        Ok(Self {
+            status,
+            retry_after,
+            body,
+        })
+    }
+
+    fn expect_success(self) -> Result<Vec<u8>, HttpError> {
+        let reason = || {
+            serde_json::from_slice::<ErrorBody>(&self.body)
+                .ok()
+                .map(|body| body.error)
+        };
+        match self.status {
+            200..=299 => Ok(self.body),
+            429 => {
+                let precise = reason()
+                    .and_then(|reason| reason.retry_after_ms)
+                    .map(Duration::from_millis);
+                let retry_after = precise.or(self.retry_after).unwrap_or(RETRY_AFTER_DEFAULT);
+                Err(HttpError::LaneFull {
+                    retry_after: retry_after.min(RETRY_AFTER_MAX),
+                })
+            }
+            400..=499 => Err(HttpError::Refused {
+                status: self.status,
+                code: reason().map_or_else(
+                    || "unspecified".to_owned(),
+                    |reason| printable(&reason.code),
+                ),
+            }),
+            status => Err(HttpError::Unavailable { status }),
+        }
+    }
+}
+
+/// A node's text, fit for a terminal and a log.
+fn printable(text: &str) -> String {
+    text.chars()
+        .take(60)
+        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+        .collect()
+}
+
+fn json<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, HttpError> {
+    serde_json::from_slice(body).map_err(|_| HttpError::Malformed { what })
+}
+
+fn agent() -> Agent {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_connect(Some(CONNECT_LIMIT))
+        .max_response_header_size(HEADER_BYTES_MAX)
+        .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
+        .max_idle_connections(IDLE_CONNECTIONS)
+        .max_idle_connections_per_host(IDLE_CONNECTIONS)
+        .user_agent(concat!("salus-edge/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent()
+}
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_millis(500);
+/// A node may slow a device down, not silence it.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+const JSON_BYTES_MAX: u64 = 64 * 1024;
+const PROOF_BYTES_MAX: u64 = 1024 * 1024;
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+const BUFFER_BYTES: usize = 16 * 1024;
+const IDLE_CONNECTIONS: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers its one connection with `answer`, whatever was asked; keeps the connection when `hold`.
+    fn serve(answer: Vec<u8>, hold: bool) -> NodeApi {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buffer = [0; 4096];
+            let _ = stream.read(&mut buffer).unwrap();
+            let _ = stream.write_all(&answer);
+            if hold {
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+        });
+        NodeApi::new(base, Duration::from_millis(300))
+    }
+
+    fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+        format!(
+            "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+
+    /// A full lane is told with the time to wait: the precise one of the body before the header's, within bounds.
+    #[test]
+    fn full_lane_tells_how_long_to_wait() {
+        for (headers, body, expected) in [
+            (
+                "retry-after: 2\r\n",
+                r#"{"error":{"code":"lane_full","message":"","retry_after_ms":250}}"#,
+                250,
+            ),
+            ("retry-after: 2\r\n", "", 2_000),
+            ("", "", 500),
+            ("retry-after: 86400\r\n", "", 30_000),
+        ] {
+            let error = serve(answer("429 Too Many Requests", headers, body), false)
+                .submit(b"x")
+                .unwrap_err();
+            assert!(
+                matches!(error, HttpError::LaneFull { retry_after } if retry_after.as_millis() == expected),
+                "{error:?}"
+            );
+        }
+    }
+
+    /// A refusal carries the node's code, cleaned of what could trick a terminal.
+    #[test]
+    fn refusal_carries_its_code() {
+        let body = r#"{"error":{"code":"bad_signature\u001b[2J","message":"x"}}"#;
+        let error = serve(answer("400 Bad Request", "", body), false)
+            .submit(b"x")
+            .unwrap_err();
+
+        assert_eq!(error.to_string(), "refused (HTTP 400): bad_signature?[2J");
+    }
+
+    /// What is no HTTP, no JSON, unfinished or silent is an error, each of its kind.
+    #[test]
+    fn garbage_and_silence_are_errors() {
+        let garbage = serve(b"\x00\xff garbage\r\n\r\n".to_vec(), false)
+            .submit(b"x")
+            .unwrap_err();
+        assert!(matches!(garbage, HttpError::NoAnswer(_)), "{garbage:?}");
+
+        let no_json = serve(answer("200 OK", "", "{"), false).head().unwrap_err();
+        assert!(
+            matches!(no_json, HttpError::Malformed { what: "head" }),
+            "{no_json:?}"
+        );
+
+        let cut = serve(
+            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec(),
+            false,
+        )
+        .head()
+        .unwrap_err();
+        assert!(matches!(cut, HttpError::NoAnswer(_)), "{cut:?}");
+
+        let silent = serve(Vec::new(), true).submit(b"x").unwrap_err();
+        assert!(matches!(silent, HttpError::NoAnswer(_)), "{silent:?}");
+
+        let slow = serve(
+            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec(),
+            true,
+        )
+        .head()
+        .unwrap_err();
+        assert!(matches!(slow, HttpError::NoAnswer(_)), "{slow:?}");
+    }
+
+    /// A body beyond the limit is not read to its end.
+    #[test]
+    fn oversized_body_is_refused() {
+        let error = serve(answer("200 OK", "", &"x".repeat(100_000)), false)
+            .head()
+            .unwrap_err();
+
+        assert!(
+            matches!(
+                error,
+                HttpError::TooLong {
+                    limit: JSON_BYTES_MAX
+                }
+            ),
+            "{error:?}"
+        );
+    }
+
+    /// States and proofs are read; a 404 means that there is nothing yet.
+    #[test]
+    fn states_and_proofs_are_read() {
+        let id = TxId([1; 32]);
+        let body = r#"{"id":"01","status":"final","height":7,"outcome":"ok"}"#;
+        let progress = serve(answer("200 OK", "", body), false)
+            .wait_final(&id, Duration::ZERO)
+            .unwrap();
+        assert_eq!(progress, Progress::Final);
+
+        let missing = answer(
+            "404 Not Found",
+            "",
+            r#"{"error":{"code":"not_yet","message":""}}"#,
+        );
+        assert_eq!(
+            serve(missing.clone(), false)
+                .wait_final(&id, Duration::ZERO)
+                .unwrap(),
+            Progress::Unknown
+        );
+        assert_eq!(
+            serve(missing, false).proof(&id, Duration::ZERO).unwrap(),
+            None
+        );
+        let proof = serve(answer("200 OK", "", "abc"), false)
+            .proof(&id, Duration::ZERO)
+            .unwrap();
+        assert_eq!(proof, Some(b"abc".to_vec()));
+    }
+
+    /// Only plain HTTP addresses with a host are accepted.
+    #[test]
+    fn addresses_are_checked() {
+        assert_eq!(
+            "http://127.0.0.1:80/"
+                .parse::<HttpUrl>()
+                .unwrap()
+                .to_string(),
+            "http://127.0.0.1:80"
+        );
+        assert_eq!("https://a".parse::<HttpUrl>(), Err(UrlError::Scheme));
+        for text in [
+            "http://",
+            "http:///x",
+            "http://a b",
+            "http://user@host",
+            "http://:80",
+        ] {
+            assert_eq!(text.parse::<HttpUrl>(), Err(UrlError::Host), "{text}");
+        }
+    }
+}
