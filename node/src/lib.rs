@@ -1,1 +1,5 @@
-//! placeholder
+//! The validator: composition of all other crates, its API and its command line.
+
+pub mod config;
+pub mod home;
+pub mod keys;

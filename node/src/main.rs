@@ -1,0 +1,3 @@
+//! `salus`: the validator's command line.
+
+fn main() {}
