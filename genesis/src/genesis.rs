@@ -1,0 +1,268 @@
+//! A genesis that follows every rule.
+
+use crate::spec::{GenesisSpec, MemberSpec};
+use salus_contracts::genesis::GenesisMember;
+use salus_contracts::native::blockcfg::bounds::{self, BoundsError};
+use salus_contracts::native::identity::{exchange_key_is_usable, name_is_valid};
+use salus_primitives::crypto::exchange::ExchangePublic;
+use salus_primitives::crypto::sign::KeyError;
+use salus_primitives::ids::{EntityId, Epoch};
+use salus_primitives::parameters::{ChainParameters, LaneParameters};
+use salus_primitives::time::Timestamp;
+use salus_primitives::validators::{SetError, Validator, ValidatorSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A checked genesis, in an order that does not depend on the file's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    pub(crate) chain: String,
+    pub(crate) time: Timestamp,
+    pub(crate) parameters: ChainParameters,
+    /// Ascending by entity id, like the validators.
+    pub(crate) members: Vec<GenesisMember>,
+    pub(crate) validators: ValidatorSet,
+}
+
+/// Which field breaks which rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct GenesisError {
+    /// The field's path, such as `members.ministry.weight`.
+    pub field: String,
+    /// What is wrong with it, and what would be right.
+    pub problem: Problem,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A name that is no name.
+    #[error("{0:?} is no name; use 1 to 64 lower-case letters and digits, with . _ - inside")]
+    BadName(String),
+    /// Two members have one name.
+    #[error("another member is called {0:?} too; give each its own name")]
+    RepeatedName(String),
+    /// A signing key that may not be registered.
+    #[error("{0}; make another with `salus keys new`")]
+    BadKey(KeyError),
+    /// An exchange key that nothing can be wrapped for.
+    #[error("{0} is no usable X25519 key; make another with `salus keys new`")]
+    BadExchangeKey(ExchangePublic),
+    /// One key in two places.
+    #[error("the same key stands at {0}; every key has one use")]
+    SharedKey(String),
+    /// Too few or too many members, or weights that do not add up.
+    #[error("{0}")]
+    Set(SetError),
+    /// A member without weight.
+    #[error("the weight is 0; every member's is at least 1")]
+    NoWeight,
+    /// A member that alone could block or fake a quorum.
+    #[error(
+        "the weight is {weight} of {total}; it must be less than a third, so lower it or raise others"
+    )]
+    TooHeavy {
+        /// Its weight.
+        weight: u64,
+        /// The whole weight.
+        total: u64,
+    },
+    /// A number is too small or too large.
+    #[error("{found} is out of bounds; it must be {minimum} to {maximum}")]
+    Range {
+        /// Its value.
+        found: u64,
+        /// The least allowed.
+        minimum: u64,
+        /// The most allowed.
+        maximum: u64,
+    },
+    /// A lane that nobody may use.
+    #[error("the list is empty; name at least one role")]
+    NoRoles,
+    /// A role stands twice.
+    #[error("a role stands twice; name each once")]
+    RepeatedRole,
+    /// Lanes that are not the four.
+    #[error("the lanes must be emergency, monitoring, routine and bulk")]
+    Lanes,
+}
+
+impl GenesisSpec {
+    /// Checks every rule: names, keys (each legal and used once), weights, lanes and bounds.
+    ///
+    /// # Errors
+    /// [`GenesisError`] names the first field that breaks one, and the fix.
+    pub fn check(&self) -> Result<Genesis, GenesisError> {
+        if !name_is_valid(&self.chain) {
+            return Err(error("chain", Problem::BadName(self.chain.clone())));
+        }
+        let parameters = self.parameters();
+        bounds::check(&parameters)?;
+        check_names(&self.members)?;
+        check_keys(&self.members)?;
+        let mut members: Vec<GenesisMember> = self.members.iter().map(member).collect();
+        members.sort_by_key(|member| member.entity);
+        let validators = members.iter().map(validator).collect();
+        let validators = ValidatorSet::new(Epoch::ZERO.next(), validators)
+            .map_err(|problem| set_error(problem, &members))?;
+        Ok(Genesis {
+            chain: self.chain.clone(),
+            time: self.genesis_time.0,
+            parameters,
+            members,
+            validators,
+        })
+    }
+
+    /// The chain's parameters in canonical order, unchecked.
+    fn parameters(&self) -> ChainParameters {
+        let consensus = &self.consensus;
+        let lanes = self.lanes.iter().map(|(lane, spec)| {
+            let mut roles = spec.roles.clone();
+            roles.sort_unstable();
+            LaneParameters {
+                lane,
+                verifier_count: spec.verifier_count,
+                transaction_limit: spec.transaction_limit,
+                roles,
+            }
+        });
+        ChainParameters {
+            tenure: consensus.tenure,
+            delta_ms: consensus.delta_ms,
+            delta_max_ms: consensus.delta_max_ms,
+            skip_after: consensus.skip_after,
+            heartbeat_ms: consensus.heartbeat_ms,
+            window_blocks: consensus.window_blocks,
+            block_bytes: consensus.block_bytes,
+            lanes: lanes.collect(),
+        }
+    }
+}
+
+fn check_names(members: &[MemberSpec]) -> Result<(), GenesisError> {
+    let mut names = BTreeSet::new();
+    for (index, member) in members.iter().enumerate() {
+        let field = || format!("members[{index}].name");
+        if !name_is_valid(&member.name) {
+            return Err(error(field(), Problem::BadName(member.name.clone())));
+        }
+        if !names.insert(&member.name) {
+            return Err(error(field(), Problem::RepeatedName(member.name.clone())));
+        }
+    }
+    Ok(())
+}
+
+fn check_keys(members: &[MemberSpec]) -> Result<(), GenesisError> {
+    let mut uses: BTreeMap<[u8; 32], String> = BTreeMap::new();
+    for member in members {
+        let path = |field: &str| format!("members.{}.{field}", member.name);
+        for (field, key) in [
+            ("operator_key", member.operator_key),
+            ("validator_key", member.validator_key),
+            ("network_key", member.network_key),
+        ] {
+            key.check()
+                .map_err(|problem| error(path(field), Problem::BadKey(problem)))?;
+            use_once(&mut uses, key.0, path(field))?;
+        }
+        let field = path("exchange_key");
+        if !exchange_key_is_usable(&member.exchange_key) {
+            return Err(error(field, Problem::BadExchangeKey(member.exchange_key)));
+        }
+        use_once(&mut uses, member.exchange_key.0, field)?;
+    }
+    Ok(())
+}
+
+fn use_once(
+    uses: &mut BTreeMap<[u8; 32], String>,
+    key: [u8; 32],
+    field: String,
+) -> Result<(), GenesisError> {
+    match uses.insert(key, field.clone()) {
+        None => Ok(()),
+        Some(other) => Err(error(field, Problem::SharedKey(other))),
+    }
+}
+
+fn member(spec: &MemberSpec) -> GenesisMember {
+    GenesisMember {
+        entity: EntityId::of_name(&spec.name),
+        name: spec.name.clone(),
+        role: spec.role,
+        operator_key: spec.operator_key,
+        validator_key: spec.validator_key,
+        network_key: spec.network_key,
+        exchange_key: spec.exchange_key,
+        weight: spec.weight,
+    }
+}
+
+fn validator(member: &GenesisMember) -> Validator {
+    Validator {
+        entity: member.entity,
+        key: member.validator_key,
+        network_key: member.network_key,
+        weight: member.weight,
+    }
+}
+
+/// Names the member that makes the set illegal.
+fn set_error(problem: SetError, members: &[GenesisMember]) -> GenesisError {
+    let weight_of = |entity: EntityId| {
+        members
+            .iter()
+            .find(|member| member.entity == entity)
+            .map_or_else(
+                || "members".to_owned(),
+                |member| format!("members.{}.weight", member.name),
+            )
+    };
+    match problem {
+        SetError::NoWeight(entity) => error(weight_of(entity), Problem::NoWeight),
+        SetError::TooHeavy {
+            entity,
+            weight,
+            total,
+        } => error(weight_of(entity), Problem::TooHeavy { weight, total }),
+        SetError::Size { .. }
+        | SetError::Overflow
+        | SetError::Order(_)
+        | SetError::SharedKey(_) => error("members", Problem::Set(problem)),
+    }
+}
+
+impl From<BoundsError> for GenesisError {
+    fn from(problem: BoundsError) -> Self {
+        match problem {
+            BoundsError::Range {
+                field,
+                found,
+                minimum,
+                maximum,
+            } => error(
+                field,
+                Problem::Range {
+                    found,
+                    minimum,
+                    maximum,
+                },
+            ),
+            BoundsError::Lanes => error("lanes", Problem::Lanes),
+            BoundsError::NoRoles { lane } => error(format!("lanes.{lane}.roles"), Problem::NoRoles),
+            BoundsError::RoleOrder { lane } => {
+                error(format!("lanes.{lane}.roles"), Problem::RepeatedRole)
+            }
+        }
+    }
+}
+
+fn error(field: impl Into<String>, problem: Problem) -> GenesisError {
+    GenesisError {
+        field: field.into(),
+        problem,
+    }
+}

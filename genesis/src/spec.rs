@@ -1,0 +1,223 @@
+//! The genesis file as written.
+
+use crate::instant::Instant;
+use core::fmt::Write as _;
+use core::str::FromStr;
+use salus_primitives::calls::Role;
+use salus_primitives::crypto::exchange::ExchangePublic;
+use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::lane::Lane;
+use serde::Deserialize;
+
+/// A genesis file. Unknown and repeated fields are refused, none has a default: founders sign off what they can read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisSpec {
+    /// The chain's name.
+    pub chain: String,
+    /// The time of block 0: RFC 3339, or milliseconds since the Unix epoch.
+    pub genesis_time: Instant,
+    /// Table `[consensus]`.
+    pub consensus: ConsensusSpec,
+    /// Tables `[lanes.*]`.
+    pub lanes: LanesSpec,
+    /// Tables `[[members]]`, in any order.
+    pub members: Vec<MemberSpec>,
+}
+
+/// Table `[consensus]`. What each means: [`ChainParameters`](salus_primitives::parameters::ChainParameters).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "the fields of ChainParameters, by the same names"
+)]
+pub struct ConsensusSpec {
+    pub tenure: u64,
+    pub delta_ms: u64,
+    pub delta_max_ms: u64,
+    pub skip_after: u64,
+    pub heartbeat_ms: u64,
+    pub window_blocks: u64,
+    pub block_bytes: u64,
+}
+
+/// Tables `[lanes.*]`: every lane must be there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the lanes, by their names")]
+pub struct LanesSpec {
+    pub emergency: LaneSpec,
+    pub monitoring: LaneSpec,
+    pub routine: LaneSpec,
+    pub bulk: LaneSpec,
+}
+
+/// One table `[lanes.*]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaneSpec {
+    /// How many verifiers attest a block; the paper's `m`. More than there are seats means all.
+    pub verifier_count: u16,
+    /// Most transactions in a block; the paper's `theta`.
+    pub transaction_limit: u32,
+    /// Who may use the lane, in any order.
+    pub roles: Vec<Role>,
+}
+
+/// One table `[[members]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberSpec {
+    /// Its name; its id derives from it.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
+    /// The key its own transactions are signed with.
+    pub operator_key: PublicKey,
+    /// The key its validator votes with.
+    pub validator_key: PublicKey,
+    /// The key its validator connects with.
+    pub network_key: PublicKey,
+    /// The key that secrets are wrapped for.
+    pub exchange_key: ExchangePublic,
+    /// Its consensus weight; less than a third of all.
+    pub weight: u64,
+}
+
+/// The file is not a genesis file. Says line, column and field, and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("genesis file: {0}")]
+pub struct SpecError(#[from] toml::de::Error);
+
+impl FromStr for GenesisSpec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Ok(toml::from_str(text)?)
+    }
+}
+
+impl LanesSpec {
+    /// The lanes with their names, most urgent first.
+    pub fn iter(&self) -> impl Iterator<Item = (Lane, &LaneSpec)> {
+        Lane::ALL.into_iter().map(|lane| {
+            let spec = match lane {
+                Lane::Emergency => &self.emergency,
+                Lane::Monitoring => &self.monitoring,
+                Lane::Routine => &self.routine,
+                Lane::Bulk => &self.bulk,
+            };
+            (lane, spec)
+        })
+    }
+}
+
+impl GenesisSpec {
+    /// The file that says this, with comments for those who sign it off. Parses back to an equal specification.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out)
+            .expect("writing to a string does not fail");
+        out
+    }
+
+    fn write(&self, out: &mut String) -> core::fmt::Result {
+        let ConsensusSpec {
+            tenure,
+            delta_ms,
+            delta_max_ms,
+            skip_after,
+            heartbeat_ms,
+            window_blocks,
+            block_bytes,
+        } = &self.consensus;
+        write!(
+            out,
+            "\
+# Genesis of a Salus chain. Every member must hold the same file: its content determines the
+# genesis hash, which stands under every signature. Order and spacing do not matter.
+
+# Lower-case letters and digits, with . _ - inside.
+chain = {chain}
+# Time of block 0, RFC 3339.
+genesis_time = \"{time}\"
+
+[consensus]
+# Consecutive views with one block manager.
+tenure = {tenure}
+# Assumed bound on one message's way; timers are multiples of it, and grow to delta_max_ms at most.
+delta_ms = {delta_ms}
+delta_max_ms = {delta_max_ms}
+# A manager that was silent for this many terms in a row is passed over at once.
+skip_after = {skip_after}
+# An empty block is made after this long without one.
+heartbeat_ms = {heartbeat_ms}
+# How many blocks ahead a transaction may expire, and how long its id is remembered.
+window_blocks = {window_blocks}
+# Most bytes of transactions in a block.
+block_bytes = {block_bytes}
+
+# Per lane: how many verifiers attest a block (m; more than there are members means all), how many
+# transactions it holds at most (theta), and whose devices and operators may use it.
+",
+            chain = text(&self.chain),
+            time = self.genesis_time,
+        )?;
+        for (lane, spec) in self.lanes.iter() {
+            let roles: Vec<String> = spec.roles.iter().map(|role| text(role.name())).collect();
+            write!(
+                out,
+                "\
+[lanes.{lane}]
+verifier_count = {}
+transaction_limit = {}
+roles = [{}]
+
+",
+                spec.verifier_count,
+                spec.transaction_limit,
+                roles.join(", "),
+            )?;
+        }
+        out.push_str(
+            "\
+# The members, each with its public keys: operator (signs its transactions), validator (votes),
+# network (connects), exchange (secrets are wrapped for it). No weight may be a third of all or more.
+",
+        );
+        for member in &self.members {
+            write!(
+                out,
+                "\
+[[members]]
+name = {}
+role = \"{}\"
+operator_key = \"{}\"
+validator_key = \"{}\"
+network_key = \"{}\"
+exchange_key = \"{}\"
+weight = {}
+
+",
+                text(&member.name),
+                member.role,
+                member.operator_key,
+                member.validator_key,
+                member.network_key,
+                member.exchange_key,
+                member.weight,
+            )?;
+        }
+        while out.ends_with("\n\n") {
+            out.pop();
+        }
+        Ok(())
+    }
+}
+
+/// A string as TOML writes it.
+fn text(value: &str) -> String {
+    toml::Value::String(value.to_owned()).to_string()
+}

@@ -1,0 +1,3 @@
+//! The genesis file and block 0.
+
+mod golden;
