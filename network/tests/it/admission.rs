@@ -1,0 +1,207 @@
+use salus_network::{
+    Channel, ConfigError, DisconnectReason, Network, NetworkId, NetworkSecret, PeerEvent,
+    RefusalReason, SendError, StartError,
+};
+
+use crate::support::{Node, QUIC, TCP, admitted, config, frame, guard, pair, secrets, until};
+
+/// A stranger's key is as valid as anyone's; it is only not on the list. It knows everything else.
+async fn stranger(listen: &str) {
+    let (low_secret, high_secret) = secrets();
+    let friend = NetworkSecret::new([77; 32]).peer_key();
+    let mut node = Node::start(
+        config(listen),
+        &high_secret,
+        vec![admitted(friend, Vec::new())],
+    )
+    .await;
+
+    let mut stranger = Node::start(config(listen), &low_secret, vec![node.as_admitted()]).await;
+
+    let refused = node
+        .event(|event| matches!(event, PeerEvent::Refused { .. }))
+        .await;
+    let PeerEvent::Refused { reason, .. } = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(reason, RefusalReason::Stranger);
+    assert!(reason.is_peer_fault());
+    until("the count", || {
+        node.handle.counters().refused(RefusalReason::Stranger) >= 2
+    })
+    .await;
+    assert!(node.handle.peers().is_empty());
+    assert_eq!(
+        stranger
+            .handle
+            .send(node.key(), Channel::Consensus, frame(1, 1)),
+        Err(SendError::NotConnected { peer: node.key() })
+    );
+    while let Ok(event) = stranger.inbound.events.try_recv() {
+        assert!(!matches!(event, PeerEvent::Connected { .. }), "{event:?}");
+    }
+    assert_eq!(node.handle.counters().consensus.frames_received, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_with_a_valid_key_is_refused_over_tcp() {
+    stranger(TCP).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_with_a_valid_key_is_refused_over_quic() {
+    stranger(QUIC).await;
+}
+
+/// Both admit one another's key, but serve different chains: no channel opens in either direction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_of_another_chain_cannot_open_a_channel() {
+    let (low_secret, high_secret) = secrets();
+    let mut high = Node::start(
+        config(QUIC),
+        &high_secret,
+        vec![admitted(low_secret.peer_key(), Vec::new())],
+    )
+    .await;
+    let mut foreign = config(QUIC);
+    foreign.network = NetworkId::new([0x77; 32]);
+    let mut low = Node::start(foreign, &low_secret, vec![high.as_admitted()]).await;
+
+    until("a refusal on either side", || {
+        [&low, &high].iter().any(|node| {
+            node.handle
+                .counters()
+                .refused(RefusalReason::ForeignNetwork)
+                >= 2
+        })
+    })
+    .await;
+
+    for node in [&mut low, &mut high] {
+        assert!(node.handle.peers().is_empty());
+        while let Ok(event) = node.inbound.events.try_recv() {
+            assert!(matches!(event, PeerEvent::Refused { .. }), "{event:?}");
+        }
+    }
+}
+
+/// The peer with the higher key dials although it is to listen. There would be two connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crossing_addresses_make_one_connection() {
+    let (low_secret, high_secret) = secrets();
+    let mut low = Node::start(config(TCP), &low_secret, Vec::new()).await;
+    let mut high = Node::start(config(TCP), &high_secret, vec![low.as_admitted()]).await;
+
+    low.handle
+        .set_admitted(vec![high.as_admitted()])
+        .expect("a good list");
+
+    low.connected(high.key()).await;
+    high.connected(low.key()).await;
+    assert_eq!(low.handle.counters().connected_peers, 1);
+    assert_eq!(high.handle.counters().dial_failures, 0);
+    assert_eq!(
+        low.handle.counters().refused(RefusalReason::WrongDirection),
+        0
+    );
+}
+
+/// Removal ends the connection and keeps the peer out; admission brings it back without a restart.
+async fn removal(listen: &str) {
+    let (mut low, mut high) = pair(listen, |_| ()).await;
+    let peer = low.key();
+
+    high.handle.set_admitted(Vec::new()).expect("a good list");
+
+    let event = high
+        .event(|event| matches!(event, PeerEvent::Disconnected { .. }))
+        .await;
+    assert_eq!(
+        event,
+        PeerEvent::Disconnected {
+            peer,
+            reason: DisconnectReason::Removed
+        }
+    );
+    low.event(|event| matches!(event, PeerEvent::Disconnected { .. }))
+        .await;
+    assert_eq!(
+        high.handle.send(peer, Channel::Data, frame(1, 1)),
+        Err(SendError::NotConnected { peer })
+    );
+    until("the redial's refusal", || {
+        high.handle.counters().refused(RefusalReason::Stranger) >= 1
+    })
+    .await;
+
+    high.handle
+        .set_admitted(vec![admitted(peer, Vec::new())])
+        .expect("a good list");
+    high.connected(peer).await;
+    low.connected(high.key()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_peer_is_disconnected_and_may_be_admitted_again_over_tcp() {
+    removal(TCP).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_peer_is_disconnected_and_may_be_admitted_again_over_quic() {
+    removal(QUIC).await;
+}
+
+/// Frames that a peer sent before it was removed are not handed to the application after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unread_frames_of_a_removed_peer_are_dropped() {
+    let (low, mut high) = pair(QUIC, |_| ()).await;
+    low.handle
+        .send(high.key(), Channel::Data, frame(1, 10))
+        .expect("connected");
+    until("arrival", || {
+        high.handle.counters().data.frames_received == 1
+    })
+    .await;
+
+    high.handle.set_admitted(Vec::new()).expect("a good list");
+    high.event(|event| matches!(event, PeerEvent::Disconnected { .. }))
+        .await;
+    high.handle.shutdown().await;
+
+    assert_eq!(guard("the end", high.inbound.data.recv()).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_longer_than_peers_max_changes_nothing() {
+    let (low, high) = pair(QUIC, |config| config.transport.peers_max = 1).await;
+    let other = NetworkSecret::new([9; 32]).peer_key();
+
+    let refused = high
+        .handle
+        .set_admitted(vec![low.as_admitted(), admitted(other, Vec::new())]);
+
+    assert_eq!(
+        refused,
+        Err(ConfigError::TooManyPeers {
+            admitted: 2,
+            peers_max: 1
+        })
+    );
+    assert_eq!(high.handle.peers(), [low.key()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_occupied_address_is_a_typed_start_error() {
+    for listen in [TCP, QUIC] {
+        let (low_secret, high_secret) = secrets();
+        let node = Node::start(config(listen), &low_secret, Vec::new()).await;
+        let taken = node.handle.listen_addresses()[0].to_string();
+
+        let started = Network::start(config(&taken), &high_secret, Vec::new()).await;
+
+        assert!(
+            matches!(started, Err(StartError::Listen { .. })),
+            "{started:?}"
+        );
+    }
+}
