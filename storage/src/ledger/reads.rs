@@ -1,0 +1,197 @@
+//! Looking things up in the final chain.
+
+use super::{Ledger, LedgerError};
+use crate::column::{Column, height_key, leading_height};
+use crate::error::StoreError;
+use crate::events::{self, IndexedEvent};
+use crate::record;
+use crate::store::{Direction, KeyRange, Read};
+use salus_primitives::block::{Block, Header};
+use salus_primitives::certificate::Certificate;
+use salus_primitives::ids::{BlockId, ContractId, Height};
+use salus_primitives::receipt::Receipt;
+use salus_primitives::transaction::TxId;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Where a transaction stands in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TransactionPosition {
+    /// Its block.
+    pub height: Height,
+    /// Its index in the block.
+    pub index: u32,
+}
+
+/// All of these answer `None`, or fewer items, for what is not committed.
+///
+/// # Errors
+/// [`LedgerError::Store`] if the store fails or a record is damaged.
+impl Ledger {
+    /// The header at a height.
+    pub fn header(&self, height: Height) -> Result<Option<Header>, LedgerError> {
+        self.at_height(Column::Headers, height)
+    }
+
+    /// The block at a height.
+    pub fn block(&self, height: Height) -> Result<Option<Block>, LedgerError> {
+        self.at_height(Column::Blocks, height)
+    }
+
+    /// The receipts of the block at a height.
+    pub fn receipts(&self, height: Height) -> Result<Option<Vec<Receipt>>, LedgerError> {
+        self.at_height(Column::Receipts, height)
+    }
+
+    /// The certificate that finalises the block of exactly this height, if there is one of its own.
+    pub fn finalization(&self, height: Height) -> Result<Option<Certificate>, LedgerError> {
+        self.at_height(Column::Certificates, height)
+    }
+
+    /// The height of a block.
+    pub fn height_of(&self, id: &BlockId) -> Result<Option<Height>, LedgerError> {
+        Ok(record::get_decoded(
+            &*self.store,
+            Column::BlockIds,
+            id.as_bytes(),
+        )?)
+    }
+
+    /// The block with an id.
+    pub fn block_by_id(&self, id: &BlockId) -> Result<Option<Block>, LedgerError> {
+        match self.height_of(id)? {
+            Some(height) => self.block(height),
+            None => Ok(None),
+        }
+    }
+
+    /// At most `limit` consecutive headers from `from` on.
+    pub fn headers(&self, from: Height, limit: usize) -> Result<Vec<Header>, LedgerError> {
+        Ok(scan_headers(&*self.store, from, limit)?)
+    }
+
+    /// At most `limit` consecutive blocks from `from` on, and of those no more than fit `bytes` encoded, but at least
+    /// one: what a peer that catches up is sent.
+    pub fn blocks(
+        &self,
+        from: Height,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<Block>, LedgerError> {
+        let mut blocks = Vec::new();
+        let mut total = 0usize;
+        let mut height = from;
+        while blocks.len() < limit {
+            let key = height_key(height);
+            let Some(payload) = record::get(&*self.store, Column::Blocks, &key)? else {
+                break;
+            };
+            total = total.saturating_add(payload.len());
+            if total > bytes && !blocks.is_empty() {
+                break;
+            }
+            blocks.push(record::decode(Column::Blocks, &key, &payload)?);
+            height = height.next();
+        }
+        Ok(blocks)
+    }
+
+    /// Where a transaction stands, whichever its outcome.
+    pub fn transaction_position(
+        &self,
+        id: &TxId,
+    ) -> Result<Option<TransactionPosition>, LedgerError> {
+        Ok(record::get_decoded(
+            &*self.store,
+            Column::Transactions,
+            id.as_bytes(),
+        )?)
+    }
+
+    /// The lowest certificate at or above a height: what finalises the block there.
+    pub fn finalization_from(
+        &self,
+        height: Height,
+    ) -> Result<Option<(Height, Certificate)>, LedgerError> {
+        Ok(scan_finalization(&*self.store, height)?)
+    }
+
+    /// The transaction ids of the last `window` blocks, oldest block first: what a node needs to refuse repeats.
+    pub fn recent_transactions(
+        &self,
+        window: u64,
+    ) -> Result<Vec<(Height, Vec<TxId>)>, LedgerError> {
+        let head = self.head().height;
+        // Block 0 has no transactions.
+        let mut height = Height::new(head.get().saturating_sub(window.saturating_sub(1)).max(1));
+        let mut recent = Vec::new();
+        while window > 0 && height <= head {
+            let receipts = self.receipts(height)?.ok_or_else(|| {
+                StoreError::corrupt(Column::Receipts, &height_key(height), "missing below head")
+            })?;
+            let ids = receipts.iter().map(|receipt| receipt.transaction).collect();
+            recent.push((height, ids));
+            height = height.next();
+        }
+        Ok(recent)
+    }
+
+    /// At most `limit` events of one contract and topic from height `from` on, in the order of the chain.
+    pub fn events(
+        &self,
+        contract: ContractId,
+        topic: u16,
+        from: Height,
+        limit: usize,
+    ) -> Result<Vec<IndexedEvent>, LedgerError> {
+        Ok(events::read(&*self.store, contract, topic, from, limit)?)
+    }
+
+    fn at_height<T: Serialize + DeserializeOwned>(
+        &self,
+        column: Column,
+        height: Height,
+    ) -> Result<Option<T>, LedgerError> {
+        Ok(record::get_decoded(
+            &*self.store,
+            column,
+            &height_key(height),
+        )?)
+    }
+}
+
+/// Consecutive headers from a height on.
+pub(super) fn scan_headers(
+    store: &dyn Read,
+    from: Height,
+    limit: usize,
+) -> Result<Vec<Header>, StoreError> {
+    let range = KeyRange::from(height_key(from));
+    store
+        .scan(Column::Headers, &range, Direction::Ascending, limit)?
+        .into_iter()
+        .map(|(key, value)| {
+            let payload = record::open(Column::Headers, &key, value)?;
+            record::decode(Column::Headers, &key, &payload)
+        })
+        .collect()
+}
+
+/// The lowest certificate at or above a height.
+pub(super) fn scan_finalization(
+    store: &dyn Read,
+    from: Height,
+) -> Result<Option<(Height, Certificate)>, StoreError> {
+    let range = KeyRange::from(height_key(from));
+    store
+        .scan(Column::Certificates, &range, Direction::Ascending, 1)?
+        .into_iter()
+        .next()
+        .map(|(key, value)| {
+            let payload = record::open(Column::Certificates, &key, value)?;
+            let certificate = record::decode(Column::Certificates, &key, &payload)?;
+            let height = leading_height(&key)
+                .ok_or_else(|| StoreError::corrupt(Column::Certificates, &key, "key too short"))?;
+            Ok((height, certificate))
+        })
+        .transpose()
+}
