@@ -35,6 +35,7 @@ pub struct Ledger {
     genesis: GenesisHash,
     retention: Retention,
     progress: Mutex<Progress>,
+    recent_material: Mutex<proofs::RecentMaterial>,
 }
 
 /// How long what is superseded can still be proven. Blocks, receipts and certificates are kept for ever.
@@ -191,6 +192,7 @@ impl Ledger {
                 pruned: Height::ZERO,
                 poisoned: false,
             }),
+            recent_material: Mutex::default(),
         })
     }
 

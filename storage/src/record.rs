@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::store::Read;
 use salus_primitives::codec;
 use serde::{Serialize, de::DeserializeOwned};
+use std::sync::LazyLock;
 
 /// Bytes of the checksum in front of every payload.
 const CHECKSUM_BYTES: usize = 8;
@@ -90,8 +91,12 @@ pub(crate) fn decode<T: Serialize + DeserializeOwned>(
         .map_err(|error| StoreError::corrupt(column, key, error.to_string()))
 }
 
+/// Cloned for each record: deriving the key costs as much as hashing a small one.
+static HASHER: LazyLock<blake3::Hasher> =
+    LazyLock::new(|| blake3::Hasher::new_derive_key("salus v1 stored record checksum"));
+
 fn checksum(column: Column, key: &[u8], payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let mut hasher = blake3::Hasher::new_derive_key("salus v1 stored record checksum");
+    let mut hasher = HASHER.clone();
     for part in [column.name().as_bytes(), key] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);

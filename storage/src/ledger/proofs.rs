@@ -9,13 +9,15 @@ use crate::state::StateView;
 use crate::store::Read;
 use crate::tree::Tree;
 use salus_primitives::block::Block;
+use salus_primitives::crypto::sign::Signature;
 use salus_primitives::ids::Height;
 use salus_primitives::merkle::MerkleTree;
 use salus_primitives::proof::{FinalityProof, HEADERS_MAX, ReceiptProof, StateProof};
 use salus_primitives::receipt::Receipt;
-use salus_primitives::signed::Signed;
 use salus_primitives::state::StateKey;
 use salus_primitives::transaction::{SignedTransaction, TxId};
+use std::collections::VecDeque;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 impl Ledger {
     /// Proves that the block at `height` is final: headers from there up to the first with a certificate. `None` if it
@@ -42,38 +44,14 @@ impl Ledger {
         let Some(finality) = finality(&*store, height, height.next())? else {
             return Ok(None);
         };
-        let key = height_key(height);
-        let receipts: Vec<Receipt> = record::get_decoded(&*store, Column::Receipts, &key)?
-            .ok_or_else(|| StoreError::corrupt(Column::Receipts, &key, "missing below head"))?;
-        let block: Block = record::get_decoded(&*store, Column::Blocks, &key)?
-            .ok_or_else(|| StoreError::corrupt(Column::Blocks, &key, "missing below head"))?;
-
-        let receipt_path =
-            MerkleTree::new(receipts.iter().map(Receipt::leaf).collect()).proof(index);
-        let transactions = &block.transactions;
-        let transaction_path =
-            MerkleTree::new(transactions.iter().map(SignedTransaction::leaf).collect())
-                .proof(index);
-        let position = index as usize;
-        let receipt = receipts.into_iter().nth(position);
-        let signature = transactions.get(position).map(signature_of);
-        match (receipt, receipt_path, signature, transaction_path) {
-            (Some(receipt), Some(receipt_path), Some(signature), Some(transaction_path)) => {
-                Ok(Some(ReceiptProof {
-                    receipt,
-                    receipt_path,
-                    signature,
-                    transaction_path,
-                    finality,
-                }))
-            }
-            _ => Err(StoreError::corrupt(
-                Column::Transactions,
-                id.as_bytes(),
-                "points behind the end of its block",
-            )
-            .into()),
-        }
+        let material = self.proof_material(&*store, height)?;
+        material
+            .receipt_proof(index, finality)
+            .map(Some)
+            .ok_or_else(|| {
+                let reason = "points behind the end of its block";
+                StoreError::corrupt(Column::Transactions, id.as_bytes(), reason).into()
+            })
     }
 
     /// The value under a key of the tree space after the block at `height`, or that there is none, with the proof. It is
@@ -106,6 +84,35 @@ impl Ledger {
         let proof = Tree::new(&*store).prove(height, key)?;
         Ok((value, proof))
     }
+
+    /// The trees over one block, kept for the few blocks that were asked for last: each of a block's senders asks for
+    /// the same ones.
+    fn proof_material(
+        &self,
+        store: &dyn Read,
+        height: Height,
+    ) -> Result<Arc<ProofMaterial>, StoreError> {
+        let known = {
+            let recent = self.recent_material();
+            recent.iter().find(|(of, _)| *of == height).cloned()
+        };
+        if let Some((_, material)) = known {
+            return Ok(material);
+        }
+        let material = Arc::new(ProofMaterial::read(store, height)?);
+        let mut recent = self.recent_material();
+        if recent.len() >= RECENT_MATERIAL_MAX {
+            recent.pop_front();
+        }
+        recent.push_back((height, Arc::clone(&material)));
+        Ok(material)
+    }
+
+    fn recent_material(&self) -> MutexGuard<'_, RecentMaterial> {
+        self.recent_material
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Headers from `from` up to the first one at or above `at_least` that has a certificate.
@@ -136,6 +143,48 @@ fn finality(
     }))
 }
 
-fn signature_of<T>(signed: &Signed<T>) -> salus_primitives::crypto::sign::Signature {
-    signed.signature
+/// What the receipt proofs of one block have in common. A final block never changes.
+pub(super) struct ProofMaterial {
+    receipts: Vec<Receipt>,
+    signatures: Vec<Signature>,
+    receipt_tree: MerkleTree,
+    transaction_tree: MerkleTree,
 }
+
+/// Material of the blocks that were asked for last, oldest first.
+pub(super) type RecentMaterial = VecDeque<(Height, Arc<ProofMaterial>)>;
+
+impl ProofMaterial {
+    fn read(store: &dyn Read, height: Height) -> Result<Self, StoreError> {
+        let key = height_key(height);
+        let missing = |column| StoreError::corrupt(column, &key, "missing below head");
+        let receipts: Vec<Receipt> = record::get_decoded(store, Column::Receipts, &key)?
+            .ok_or_else(|| missing(Column::Receipts))?;
+        let block: Block = record::get_decoded(store, Column::Blocks, &key)?
+            .ok_or_else(|| missing(Column::Blocks))?;
+        let transactions = &block.transactions;
+        Ok(Self {
+            receipt_tree: MerkleTree::new(receipts.iter().map(Receipt::leaf).collect()),
+            transaction_tree: MerkleTree::new(
+                transactions.iter().map(SignedTransaction::leaf).collect(),
+            ),
+            signatures: transactions.iter().map(|signed| signed.signature).collect(),
+            receipts,
+        })
+    }
+
+    /// The proof for the transaction at `index`, if there is one.
+    fn receipt_proof(&self, index: u32, finality: FinalityProof) -> Option<ReceiptProof> {
+        let position = usize::try_from(index).ok()?;
+        Some(ReceiptProof {
+            receipt: self.receipts.get(position)?.clone(),
+            receipt_path: self.receipt_tree.proof(index)?,
+            signature: *self.signatures.get(position)?,
+            transaction_path: self.transaction_tree.proof(index)?,
+            finality,
+        })
+    }
+}
+
+/// Each holds the receipts of a block: a few hundred kilobytes at most.
+const RECENT_MATERIAL_MAX: usize = 8;

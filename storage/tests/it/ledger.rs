@@ -143,6 +143,22 @@ fn a_receipt_is_provable_once_the_next_block_is_final() {
     );
 }
 
+/// More blocks than are kept at hand, in both orders: each proof is of its own block.
+#[test]
+fn receipts_of_many_blocks_are_provable_in_any_order() {
+    let chain = Chain::new(1);
+    let ledger = grown(&chain, 15);
+    let heights: Vec<u64> = (1..15).chain((1..15).rev()).collect();
+
+    for height in heights {
+        let receipts = ledger.receipts(Height::new(height)).unwrap().unwrap();
+        let id = receipts[0].transaction;
+        let proof = ledger.receipt_proof(&id).unwrap().unwrap();
+        let proven = proof.verify(chain.name(), &chain.validators, &id).unwrap();
+        assert_eq!(proven.height(), Height::new(height));
+    }
+}
+
 /// Only the last of several blocks has a finalisation of its own; a late one shortens the proof.
 #[test]
 fn a_descendants_finalisation_proves_its_ancestors() {
