@@ -35,3 +35,6 @@ pub mod outbox;
 pub mod seal;
 
 mod files;
+pub mod submit;
+
+pub mod replay;

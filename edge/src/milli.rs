@@ -28,7 +28,7 @@ impl Milli {
     #[must_use]
     pub fn rounded_to(self, step: u32) -> Self {
         let step = i64::from(step.max(1));
-        let half = if self.0 < 0 { -(step / 2) } else { step / 2 };
+        let half = (step / 2).saturating_mul(self.0.signum());
         let shifted = self.0.saturating_add(half);
         Self(shifted.saturating_sub(shifted.checked_rem(step).unwrap_or(0)))
     }

@@ -167,7 +167,7 @@ impl Level {
     /// Moves a quarter of the way to `target`, and a little at random.
     fn drift(&mut self, target: i64, sensor: &Sensor, random: &mut SplitMix) {
         let step = target.saturating_sub(self.now) / 4;
-        let noise = random.between(-sensor.noise, sensor.noise);
+        let noise = random.between(sensor.noise.saturating_neg(), sensor.noise);
         self.now = self.now.saturating_add(step).saturating_add(noise);
     }
 
