@@ -1,6 +1,11 @@
-//! A node's home: where its files are, and whether it has been initialised.
+//! A node's home: where its files are, and what they say together.
 
-use crate::keys::PublicKeys;
+use crate::config::{ConfigError, NodeConfig};
+use crate::keys::{KeysError, NodeKeys, PublicKeys};
+use salus_contracts::genesis::GenesisMember;
+use salus_genesis::block::GenesisBlock;
+use salus_genesis::genesis::GenesisError;
+use salus_genesis::spec::{GenesisSpec, SpecError};
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::GenesisHash;
 use salus_storage::journal::JournalIdentity;
@@ -85,4 +90,147 @@ pub fn journal_identity(genesis: GenesisHash, keys: &PublicKeys) -> JournalIdent
         genesis,
         validator: Digest(keys.validator.0),
     }
+}
+
+/// What a node is started from: the files of its home, read, checked, and fitting one another.
+#[derive(Clone, Debug)]
+pub struct NodeFiles {
+    /// Where they are.
+    pub home: Home,
+    /// How the node runs.
+    pub config: NodeConfig,
+    /// Its keys; they are those of [`NodeFiles::member`].
+    pub keys: NodeKeys,
+    /// The chain.
+    pub genesis: GenesisBlock,
+    /// Whose node it is.
+    pub member: GenesisMember,
+}
+
+/// Why a home cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// `node.toml` is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The keys are refused.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The genesis file cannot be read.
+    #[error("cannot read the genesis file {}: {source}", path.display())]
+    ReadGenesis {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The genesis file is not one.
+    #[error("{}: {source}", path.display())]
+    Spec {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: SpecError,
+    },
+    /// The genesis file breaks a rule.
+    #[error("{}: {source}", path.display())]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// Which field, and the fix.
+        source: GenesisError,
+    },
+    /// The keys are nobody's on this chain.
+    #[error(
+        "the validator key {} belongs to no member of the chain {chain}; use the home's own genesis file and keys",
+        public.validator
+    )]
+    NotAMember {
+        /// The keys.
+        public: Box<PublicKeys>,
+        /// The chain's name.
+        chain: String,
+    },
+    /// Of the four keys only some are the member's.
+    #[error(
+        "genesis has another {which} key for {name}; the key file is not the one whose public part was given"
+    )]
+    OtherKey {
+        /// The member.
+        name: String,
+        /// Which key differs.
+        which: &'static str,
+    },
+}
+
+impl NodeFiles {
+    /// Reads a home that `salus init` has made.
+    ///
+    /// # Errors
+    /// [`HomeError`] for the first file that is refused.
+    pub fn read(home: Home) -> Result<Self, HomeError> {
+        let config = NodeConfig::read(&home.config_file())?;
+        let keys = NodeKeys::read(&home.keys_file())?;
+        let genesis = read_genesis(&home.genesis_file())?;
+        let member = member_of(&genesis, &keys.public())?.clone();
+        config.check_members(&genesis.members)?;
+        Ok(Self {
+            home,
+            config,
+            keys,
+            genesis,
+            member,
+        })
+    }
+}
+
+/// Reads a genesis file and builds block 0.
+///
+/// # Errors
+/// [`HomeError::ReadGenesis`], [`HomeError::Spec`], [`HomeError::Genesis`].
+pub fn read_genesis(path: &Path) -> Result<GenesisBlock, HomeError> {
+    let text = std::fs::read_to_string(path).map_err(|source| HomeError::ReadGenesis {
+        path: path.into(),
+        source,
+    })?;
+    let spec: GenesisSpec = text.parse().map_err(|source| HomeError::Spec {
+        path: path.into(),
+        source,
+    })?;
+    let genesis = spec.check().map_err(|source| HomeError::Genesis {
+        path: path.into(),
+        source,
+    })?;
+    Ok(genesis.build())
+}
+
+/// The member that holds these keys.
+///
+/// # Errors
+/// [`HomeError::NotAMember`], [`HomeError::OtherKey`].
+pub fn member_of<'a>(
+    genesis: &'a GenesisBlock,
+    public: &PublicKeys,
+) -> Result<&'a GenesisMember, HomeError> {
+    let member = genesis
+        .members
+        .iter()
+        .find(|member| member.validator_key == public.validator)
+        .ok_or_else(|| HomeError::NotAMember {
+            public: Box::new(*public),
+            chain: genesis.chain.clone(),
+        })?;
+    let which = if member.operator_key != public.operator {
+        "operator"
+    } else if member.network_key != public.network {
+        "network"
+    } else if member.exchange_key != public.exchange {
+        "exchange"
+    } else {
+        return Ok(member);
+    };
+    Err(HomeError::OtherKey {
+        name: member.name.clone(),
+        which,
+    })
 }

@@ -220,7 +220,7 @@ fn random() -> Result<Zeroizing<[u8; 32]>, KeysError> {
 }
 
 /// Makes the creation of `path` itself durable.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

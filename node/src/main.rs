@@ -1,3 +1,7 @@
 //! `salus`: the validator's command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    salus_node::cli::main()
+}

@@ -1,7 +1,8 @@
 //! The configuration as the code uses it: parsed, in range, without contradictions.
 
 use super::ConfigError;
-use super::file::{FileConfig, PeerEntry};
+use super::file::{ApiSection, FileConfig, NetworkSection, NewConfig, PeerEntry};
+use salus_contracts::genesis::GenesisMember;
 use salus_network::Multiaddr;
 use salus_primitives::ids::EntityId;
 use std::collections::BTreeSet;
@@ -68,6 +69,25 @@ pub struct MempoolConfig {
     pub lane_bytes_max: usize,
 }
 
+impl NewConfig {
+    /// The configuration that its text will give.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for values that `node.toml` cannot have.
+    pub fn check(&self) -> Result<NodeConfig, ConfigError> {
+        NodeConfig::check(FileConfig {
+            network: NetworkSection {
+                listen: vec![self.listen.clone()],
+            },
+            api: ApiSection {
+                listen: self.api.clone(),
+            },
+            peers: self.peers.clone(),
+            ..FileConfig::default()
+        })
+    }
+}
+
 impl NodeConfig {
     /// Reads and checks a file.
     ///
@@ -75,6 +95,29 @@ impl NodeConfig {
     /// [`ConfigError`], naming the field and the fix.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         FileConfig::read(path).and_then(Self::check)
+    }
+
+    /// Checks that every peer is a member of the chain.
+    ///
+    /// # Errors
+    /// [`ConfigError::Field`] for a name that no member has.
+    pub fn check_members(&self, members: &[GenesisMember]) -> Result<(), ConfigError> {
+        let stranger = self
+            .peers
+            .iter()
+            .enumerate()
+            .find(|(_, peer)| members.iter().all(|member| member.entity != peer.entity));
+        match stranger {
+            None => Ok(()),
+            Some((index, peer)) => {
+                let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+                Err(refuse(
+                    format!("peers[{index}].entity"),
+                    format!("genesis has no member {:?}", peer.name),
+                    format!("write one of {}", names.join(", ")),
+                ))
+            }
+        }
     }
 
     fn check(file: FileConfig) -> Result<Self, ConfigError> {
@@ -222,7 +265,6 @@ fn refuse(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::NewConfig;
 
     fn parse(text: &str) -> Result<NodeConfig, String> {
         FileConfig::parse(text)

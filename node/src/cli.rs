@@ -1,0 +1,148 @@
+//! The command line of `salus`. One file a subcommand.
+//!
+//! Exit code 0 is success, 1 a failure, 2 a mistake in the command, in a file it names or in the configuration: nothing was started.
+
+mod files;
+mod genesis;
+mod init;
+mod keys;
+mod status;
+mod tx;
+
+use clap::{Parser, Subcommand};
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// A validator of a permissioned blockchain for medical data.
+#[derive(Debug, Parser)]
+#[command(name = "salus", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a node's keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Builds the genesis file from the members' public keys, or checks one, and prints the chain's hash.
+    Genesis(genesis::Arguments),
+    /// Prepares a home for a new validator.
+    Init(init::Arguments),
+    /// Shows how a node stands.
+    Status(status::Arguments),
+    /// Makes, submits and follows transactions.
+    #[command(subcommand)]
+    Tx(tx::Command),
+}
+
+/// Parses the process's arguments, does what they say, and reports on stderr what went wrong.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Keys(command) => keys::run(command),
+        Command::Genesis(arguments) => genesis::run(arguments),
+        Command::Init(arguments) => init::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
+        Command::Tx(command) => tx::run(command),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("salus: {}", failure.chain());
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Why a command did not succeed, and the exit code that says so.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+/// What a subcommand comes to.
+type Outcome = Result<ExitCode, Failure>;
+
+impl Failure {
+    /// Something went wrong while doing what was asked: exit code 1.
+    fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            code: 1,
+            error: error.into(),
+        }
+    }
+
+    /// What was asked cannot be done as asked: exit code 2.
+    fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            code: 2,
+            error: error.into(),
+        }
+    }
+
+    /// The error and what caused it, unless the error says it already.
+    fn chain(&self) -> String {
+        let mut text = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            if !text.contains(&message) {
+                let _ = write!(text, ": {message}");
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<crate::keys::KeysError> for Failure {
+    fn from(error: crate::keys::KeysError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<crate::home::HomeError> for Failure {
+    fn from(error: crate::home::HomeError) -> Self {
+        Self::usage(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot open door: {source}")]
+        struct Outer {
+            source: Inner,
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("key is missing")]
+        struct Inner(#[source] std::fmt::Error);
+
+        let failure = Failure::failed(Outer {
+            source: Inner(std::fmt::Error),
+        });
+
+        let text = failure.chain();
+        assert_eq!(text.matches("key is missing").count(), 1);
+        assert!(text.ends_with(&std::fmt::Error.to_string()));
+    }
+}

@@ -1,0 +1,100 @@
+//! `salus init`: a home for a new validator.
+
+use super::files::{make_folder, write_new};
+use super::{Failure, Outcome};
+use crate::config::{self, NewConfig, PeerEntry};
+use crate::home::{Home, journal_identity, member_of, read_genesis};
+use crate::keys::NodeKeys;
+use clap::Args;
+use salus_storage::journal::FileJournal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The node's home; its keys must be there.
+    #[arg(long, value_name = "DIR")]
+    home: PathBuf,
+    /// The chain's genesis file; it is copied into the home.
+    #[arg(long, value_name = "FILE")]
+    genesis: PathBuf,
+    /// Where to listen for the other validators.
+    #[arg(long, value_name = "MULTIADDR", default_value = config::LISTEN)]
+    listen: String,
+    /// Where to serve the API.
+    #[arg(long, value_name = "IP:PORT", default_value = config::API)]
+    api: String,
+    /// Where another member's node is, as in pharmacy=/ip4/10.0.0.7/tcp/4001. May be given many times.
+    #[arg(long = "peer", value_name = "NAME=MULTIADDR", value_parser = parse_peer)]
+    peers: Vec<PeerEntry>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Outcome {
+    let home = Home::new(&arguments.home);
+    refuse_used(&home)?;
+    let public = NodeKeys::read(&home.keys_file())?.public();
+    let genesis = read_genesis(&arguments.genesis)?;
+    let member = member_of(&genesis, &public)?;
+    let config = NewConfig {
+        listen: arguments.listen,
+        api: arguments.api,
+        peers: arguments.peers,
+    };
+    config.check()?.check_members(&genesis.members)?;
+
+    copy_genesis(&arguments.genesis, &home.genesis_file())?;
+    write_new(&home.config_file(), config.text().as_bytes())?;
+    make_folder(&home.data_folder())?;
+    // The marker is first: a crash between the two leaves a validator that cannot vote, not one that may get a second
+    // journal.
+    let mark = format!("chain {}\nvalidator {}\n", genesis.hash, public.validator);
+    write_new(&home.initialized_file(), mark.as_bytes())?;
+    FileJournal::create(
+        &home.journal_file(),
+        journal_identity(genesis.hash, &public),
+    )
+    .map_err(Failure::failed)?;
+
+    println!(
+        "{} is ready to validate {} as {}",
+        home.root().display(),
+        genesis.chain,
+        member.name
+    );
+    println!("genesis hash {}", genesis.hash);
+    println!("next: salus start --home {}", home.root().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A second journal would forget what the first one says this validator has voted.
+fn refuse_used(home: &Home) -> Result<(), Failure> {
+    for file in [home.initialized_file(), home.journal_file()] {
+        if file.exists() {
+            return Err(Failure::usage(format!(
+                "this home was initialised before ({} exists); start it, or make new keys in another home. A validator \
+                 that has lost its journal must not get a new one: it could vote twice",
+                file.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn copy_genesis(from: &Path, to: &Path) -> Result<(), Failure> {
+    let content = std::fs::read(from)
+        .map_err(|source| Failure::usage(format!("cannot read {}: {source}", from.display())))?;
+    match std::fs::read(to) {
+        Ok(present) if present == content => Ok(()),
+        _ => write_new(to, &content),
+    }
+}
+
+fn parse_peer(text: &str) -> Result<PeerEntry, String> {
+    let (entity, address) = text
+        .split_once('=')
+        .ok_or("write it as NAME=MULTIADDR")?;
+    Ok(PeerEntry {
+        entity: entity.to_owned(),
+        address: address.to_owned(),
+    })
+}

@@ -1,0 +1,328 @@
+//! An operator's side of the API: what the command line asks of a node that runs.
+//!
+//! Plain HTTP on purpose, see [`crate::config::API`]. Every call has a time limit, every answer a size limit.
+
+use salus_primitives::codec;
+use salus_primitives::ids::{GenesisHash, Height};
+use salus_primitives::proof::{ANCHOR_MAX, GenesisAnchor};
+use salus_primitives::transaction::TxId;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// One node's API.
+#[derive(Clone, Debug)]
+pub struct ApiClient {
+    agent: ureq::Agent,
+    base: String,
+}
+
+/// Why a call gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Not an address of an API.
+    #[error("{0:?} is not the address of an API; write it as http://127.0.0.1:7070")]
+    Address(String),
+    /// No connection, or no whole answer in time.
+    #[error("no answer from {base}: {problem}")]
+    NoAnswer {
+        /// Whose API.
+        base: String,
+        /// What happened instead.
+        problem: String,
+    },
+    /// The node refuses, and says why.
+    #[error("{base} refuses (HTTP {status}, {code}): {message}")]
+    Refused {
+        /// Whose API.
+        base: String,
+        /// The HTTP status.
+        status: u16,
+        /// The stable code of the reason.
+        code: String,
+        /// The reason in words.
+        message: String,
+    },
+    /// The answer is not what the API promises.
+    #[error("{base} answers {path} with something else: {problem}")]
+    Malformed {
+        /// Whose API.
+        base: String,
+        /// What was asked.
+        path: String,
+        /// What was not understood.
+        problem: String,
+    },
+}
+
+/// How a transaction stands.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TransactionView {
+    /// `pending`, `final` or `unknown`.
+    pub status: String,
+    /// The height of its block, when it is final.
+    pub height: Option<u64>,
+    /// `ok`, or the code of the failure, when it is final.
+    pub outcome: Option<serde_json::Value>,
+}
+
+impl TransactionView {
+    /// Whether it is in a final block, whatever came of it there.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.status == "final"
+    }
+
+    /// Whether it is in a final block and did what it says.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.is_final() && self.outcome.as_ref().is_some_and(|outcome| outcome == "ok")
+    }
+}
+
+/// What a header says that localnet compares.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HeaderView {
+    /// The root of the state after the parent.
+    pub parent_state_root: String,
+}
+
+/// The part of `/status` that other commands need; `salus status` shows all of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StatusView {
+    /// The highest final height.
+    pub final_height: u64,
+    /// The root of the state after it.
+    pub state_root: String,
+    /// The name of the current block manager.
+    pub manager: Option<String>,
+    /// Why the node stopped taking part, if it did.
+    pub halted: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct HeadBody {
+    height: u64,
+}
+
+#[derive(Deserialize)]
+struct ParametersBody {
+    window_blocks: u64,
+}
+
+#[derive(Deserialize)]
+struct SubmittedBody {
+    id: TxId,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorReason,
+}
+
+#[derive(Deserialize)]
+struct ErrorReason {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl ApiClient {
+    /// The API at `base`, as in `http://127.0.0.1:7070`.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`].
+    pub fn new(base: &str) -> Result<Self, ClientError> {
+        let refused = || ClientError::Address(base.to_owned());
+        let uri: ureq::http::Uri = base.parse().map_err(|_| refused())?;
+        if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) {
+            return Err(refused());
+        }
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_connect(Some(CONNECT_LIMIT))
+            .user_agent(concat!("salus/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Ok(Self {
+            agent,
+            base: base.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The node's address.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Everything `/status` says.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn status_json(&self) -> Result<serde_json::Value, ClientError> {
+        self.get_json("/status")
+    }
+
+    /// The part of `/status` that commands need.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn status(&self) -> Result<StatusView, ClientError> {
+        self.get_json("/status")
+    }
+
+    /// Whether the node takes part: it is there and does not catch up.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.get("/readyz", Duration::ZERO).is_ok()
+    }
+
+    /// The highest final height.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn head(&self) -> Result<Height, ClientError> {
+        self.get_json::<HeadBody>("/v1/head")
+            .map(|body| Height::new(body.height))
+    }
+
+    /// How many blocks a transaction may be valid for.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn window_blocks(&self) -> Result<u64, ClientError> {
+        self.get_json::<ParametersBody>("/v1/parameters")
+            .map(|body| body.window_blocks)
+    }
+
+    /// The chain this node claims to be on.
+    ///
+    /// # Errors
+    /// [`ClientError`], also for an anchor that contradicts itself.
+    pub fn genesis_hash(&self) -> Result<GenesisHash, ClientError> {
+        let path = "/v1/genesis";
+        let bytes = self.get(path, Duration::ZERO)?;
+        codec::decode::<GenesisAnchor>(&bytes, ANCHOR_MAX)
+            .map_err(|error| self.malformed(path, &error))?
+            .check()
+            .map_err(|error| self.malformed(path, &error))
+    }
+
+    /// A final block's header.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn header(&self, height: Height) -> Result<HeaderView, ClientError> {
+        self.get_json(&format!("/v1/headers/{height}"))
+    }
+
+    /// Hands in an encoded transaction. Handing it in again changes nothing.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with the node's reason, or another.
+    pub fn submit(&self, transaction: &[u8]) -> Result<TxId, ClientError> {
+        let path = "/v1/transactions";
+        let response = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .config()
+            .timeout_global(Some(CALL_LIMIT))
+            .build()
+            .content_type("application/octet-stream")
+            .send(transaction);
+        let body = self.answer(response)?;
+        serde_json::from_slice::<SubmittedBody>(&body)
+            .map(|body| body.id)
+            .map_err(|error| self.malformed(path, &error))
+    }
+
+    /// How a transaction stands; waits until it is final for at most `wait`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn transaction(&self, id: &TxId, wait: Duration) -> Result<TransactionView, ClientError> {
+        let mut path = format!("/v1/transactions/{id}");
+        if !wait.is_zero() {
+            path.push_str(&format!("?wait=final&timeout_ms={}", wait.as_millis()));
+        }
+        match self.get(&path, wait) {
+            Ok(body) => {
+                serde_json::from_slice(&body).map_err(|error| self.malformed(&path, &error))
+            }
+            Err(ClientError::Refused { status: 404, .. }) => Ok(TransactionView {
+                status: "unknown".to_owned(),
+                height: None,
+                outcome: None,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let body = self.get(path, Duration::ZERO)?;
+        serde_json::from_slice(&body).map_err(|error| self.malformed(path, &error))
+    }
+
+    fn get(&self, path: &str, wait: Duration) -> Result<Vec<u8>, ClientError> {
+        let response = self
+            .agent
+            .get(format!("{}{path}", self.base))
+            .config()
+            .timeout_global(Some(wait.saturating_add(CALL_LIMIT)))
+            .build()
+            .call();
+        self.answer(response)
+    }
+
+    fn answer(
+        &self,
+        response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Vec<u8>, ClientError> {
+        let no_answer = |error: ureq::Error| ClientError::NoAnswer {
+            base: self.base.clone(),
+            problem: error.to_string(),
+        };
+        let mut response = response.map_err(no_answer)?;
+        let status = response.status().as_u16();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(no_answer)?;
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        let reason = serde_json::from_slice::<ErrorBody>(&body).map_or_else(
+            |_| ErrorReason {
+                code: "unspecified".to_owned(),
+                message: String::from_utf8_lossy(&body).chars().take(200).collect(),
+            },
+            |body| body.error,
+        );
+        Err(ClientError::Refused {
+            base: self.base.clone(),
+            status,
+            code: reason.code,
+            message: reason.message,
+        })
+    }
+
+    fn malformed(&self, path: &str, problem: &dyn std::error::Error) -> ClientError {
+        ClientError::Malformed {
+            base: self.base.clone(),
+            path: path.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a call may take that does not wait for the chain.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+
+const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
