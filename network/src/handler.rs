@@ -76,7 +76,7 @@ pub(crate) struct Handler {
 enum Phase {
     /// Streams are being negotiated.
     Opening,
-    Open(Schedule<Stream>),
+    Open(Box<Schedule<Stream>>),
     /// The behaviour was told to close the connection; nothing is read or written any more.
     Ended,
 }
@@ -159,7 +159,7 @@ impl Handler {
         }
         match std::mem::take(&mut self.outgoing) {
             [Some(consensus), Some(data)] => {
-                self.phase = Phase::Open(Schedule::new(consensus, data));
+                self.phase = Phase::Open(Box::new(Schedule::new(consensus, data)));
                 self.heard_at = Instant::now();
                 self.events.push_back(HandlerEvent::Open);
             }

@@ -206,7 +206,6 @@ impl Inbox {
 
 impl State {
     /// The next peer's oldest frame, and who waits for the room it leaves.
-    #[expect(clippy::type_complexity, reason = "one caller, named by its comment")]
     fn pop(&mut self) -> Option<((PeerKey, Bytes), Option<Waker>)> {
         let peer = self.turns.pop_front()?;
         let queue = self

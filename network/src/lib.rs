@@ -8,7 +8,7 @@
 //!   [`SendError::Backpressure`], and a full inbox stops reading from its peer until the application catches up.
 //!
 //! **Votes never wait behind data.** Each channel has its own substream in each direction. Per peer, data is handed to
-//! the transport in pieces of at most 16 KiB, and only while no consensus frame waits ([`schedule`]). How much data can
+//! the transport in pieces of at most 16 KiB, and only while no consensus frame waits (`schedule.rs`). How much data can
 //! be under way in front of a vote is bounded by explicit flow-control windows, not by what a kernel likes to buffer.
 //!
 //! **Only admitted peers.** A connection is authenticated by Ed25519 key (noise or TLS 1.3), then checked against the
@@ -23,7 +23,7 @@
 //!                         bounded, votes first       pieces                                                per peer, bounded, fair
 //! ```
 //!
-//! The swarm task ([`driver`]) only opens and closes connections; no frame passes through it.
+//! The swarm task (`driver.rs`) only opens and closes connections; no frame passes through it.
 
 mod channel;
 mod config;

@@ -122,7 +122,13 @@ mod tests {
     #[derive(Clone)]
     struct Wire {
         channel: Channel,
-        shared: Arc<Mutex<(usize, Vec<(Channel, usize)>)>>,
+        shared: Arc<Mutex<Taken>>,
+    }
+
+    #[derive(Default)]
+    struct Taken {
+        writes_left: usize,
+        pieces: Vec<(Channel, usize)>,
     }
 
     impl AsyncWrite for Wire {
@@ -132,11 +138,11 @@ mod tests {
             piece: &[u8],
         ) -> Poll<io::Result<usize>> {
             let mut shared = lock(&self.shared);
-            if shared.0 == 0 {
+            if shared.writes_left == 0 {
                 return Poll::Pending;
             }
-            shared.0 -= 1;
-            shared.1.push((self.channel, piece.len()));
+            shared.writes_left -= 1;
+            shared.pieces.push((self.channel, piece.len()));
             Poll::Ready(Ok(piece.len()))
         }
 
@@ -185,12 +191,12 @@ mod tests {
 
         /// Lets the wire take some writes, and returns what it took.
         fn take(&mut self, writes: usize) -> Vec<(Channel, usize)> {
-            lock(&self.wire.shared).0 = writes;
+            lock(&self.wire.shared).writes_left = writes;
             let waker = noop_waker();
             self.schedule
                 .poll_write(&self.outbox, &mut Context::from_waker(&waker))
                 .expect("the wire never fails");
-            std::mem::take(&mut lock(&self.wire.shared).1)
+            std::mem::take(&mut lock(&self.wire.shared).pieces)
         }
     }
 

@@ -1,9 +1,13 @@
+use futures::StreamExt;
+use libp2p::{Swarm, SwarmBuilder, identity::Keypair, swarm::dummy};
 use salus_network::{
     Channel, ConfigError, DisconnectReason, Network, NetworkId, NetworkSecret, PeerEvent,
     RefusalReason, SendError, StartError,
 };
 
-use crate::support::{Node, QUIC, TCP, admitted, config, frame, guard, pair, secrets, until};
+use crate::support::{
+    Node, QUIC, TCP, admitted, config, frame, guard, pair, raw_secrets, secrets, until,
+};
 
 /// A stranger's key is as valid as anyone's; it is only not on the list. It knows everything else.
 async fn stranger(listen: &str) {
@@ -85,7 +89,7 @@ async fn a_peer_of_another_chain_cannot_open_a_channel() {
     }
 }
 
-/// The peer with the higher key dials although it is to listen. There would be two connections.
+/// Each has the other's address; only the lower key dials, so there is one connection and nothing to refuse.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crossing_addresses_make_one_connection() {
     let (low_secret, high_secret) = secrets();
@@ -104,6 +108,64 @@ async fn crossing_addresses_make_one_connection() {
         low.handle.counters().refused(RefusalReason::WrongDirection),
         0
     );
+}
+
+/// A peer with an admitted key that runs libp2p, but none of our channels.
+fn bare_peer(secret: [u8; 32]) -> Swarm<dummy::Behaviour> {
+    let keypair = Keypair::ed25519_from_bytes(secret).expect("any 32 bytes are a secret");
+    SwarmBuilder::with_existing_identity(keypair)
+        .with_tokio()
+        .with_quic()
+        .with_behaviour(|_| dummy::Behaviour)
+        .expect("nothing can fail")
+        .with_swarm_config(|config| {
+            config.with_idle_connection_timeout(std::time::Duration::from_secs(3600))
+        })
+        .build()
+}
+
+/// Starts the node that is to be dialed by `bare`, lets it be dialed, and returns the reason of the refusal.
+async fn refusal_of(node: [u8; 32], bare: [u8; 32]) -> RefusalReason {
+    let mut node = Node::start(
+        config(QUIC),
+        &NetworkSecret::new(node),
+        vec![admitted(NetworkSecret::new(bare).peer_key(), Vec::new())],
+    )
+    .await;
+    let mut bare = bare_peer(bare);
+    bare.dial(node.handle.listen_addresses().remove(0))
+        .expect("a good address");
+    let bare = tokio::spawn(async move {
+        loop {
+            bare.select_next_some().await;
+        }
+    });
+
+    let event = node
+        .event(|event| matches!(event, PeerEvent::Refused { .. }))
+        .await;
+
+    bare.abort();
+    assert!(node.handle.peers().is_empty());
+    match event {
+        PeerEvent::Refused { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_with_the_higher_key_that_dials_is_refused() {
+    let (low, high) = raw_secrets();
+
+    assert_eq!(refusal_of(low, high).await, RefusalReason::WrongDirection);
+}
+
+/// The key is right and the handshake complete, yet without our channels it counts as another network.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admitted_peer_without_our_channels_is_refused() {
+    let (low, high) = raw_secrets();
+
+    assert_eq!(refusal_of(high, low).await, RefusalReason::ForeignNetwork);
 }
 
 /// Removal ends the connection and keeps the peer out; admission brings it back without a restart.

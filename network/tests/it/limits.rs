@@ -1,3 +1,4 @@
+use libp2p::multiaddr::Protocol;
 use salus_network::{
     Channel, DisconnectReason, NetworkSecret, PeerEvent, RefusalReason, SendError, Violation,
 };
@@ -62,6 +63,39 @@ async fn an_oversize_data_frame_is_refused_and_counted_over_tcp() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_oversize_consensus_frame_is_refused_and_counted_over_quic() {
     oversize(QUIC, Channel::Consensus).await;
+}
+
+/// Connections that never begin their handshake fill the places for it: more are refused, and when they are gone a peer
+/// gets in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stalled_handshakes_are_limited_and_counted() {
+    let (low_secret, high_secret) = secrets();
+    let mut strict = config(TCP);
+    strict.transport.pending_inbound_max = 2;
+    let mut high = Node::start(
+        strict,
+        &high_secret,
+        vec![admitted(low_secret.peer_key(), Vec::new())],
+    )
+    .await;
+    let address = high.handle.listen_addresses().remove(0);
+    let Some(Protocol::Tcp(port)) = address.iter().nth(1) else {
+        panic!("{address}");
+    };
+
+    let mut stalled = Vec::new();
+    for _ in 0..4 {
+        let socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+        stalled.push(socket.expect("the port listens"));
+    }
+    until("the refusals", || {
+        high.handle.counters().refused(RefusalReason::Limit) == 2
+    })
+    .await;
+
+    drop(stalled);
+    let low = Node::start(config(TCP), &low_secret, vec![high.as_admitted()]).await;
+    high.connected(low.key()).await;
 }
 
 /// The caller's own mistakes are typed and reach no peer.

@@ -24,8 +24,13 @@ pub(crate) struct Node {
 
 /// Two secrets, the one with the lower key first: it is the one that dials.
 pub(crate) fn secrets() -> (NetworkSecret, NetworkSecret) {
-    let mut secrets = [1, 2].map(|tag| NetworkSecret::new([tag; 32]));
-    secrets.sort_by_key(NetworkSecret::peer_key);
+    let (low, high) = raw_secrets();
+    (NetworkSecret::new(low), NetworkSecret::new(high))
+}
+
+pub(crate) fn raw_secrets() -> ([u8; 32], [u8; 32]) {
+    let mut secrets = [[1; 32], [2; 32]];
+    secrets.sort_by_key(|secret| NetworkSecret::new(*secret).peer_key());
     let [low, high] = secrets;
     (low, high)
 }
