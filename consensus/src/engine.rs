@@ -331,6 +331,27 @@ impl Engine {
         Some(branch)
     }
 
+    /// Blocks on their way to finality: the tip, and the present view's proposal unless it is invalid.
+    #[must_use]
+    pub fn live_tips(&self) -> Vec<BlockId> {
+        let proposed = self
+            .views
+            .get(&self.view)
+            .filter(|state| state.own.nullify.is_none())
+            .and_then(|state| state.proposal.as_ref())
+            .filter(|candidate| candidate.verdict != crate::view::Verdict::Invalid)
+            .map(|candidate| candidate.proposal.id);
+        let mut tips = vec![self.tip()];
+        tips.extend(proposed);
+        tips
+    }
+
+    /// The id of the last final block.
+    #[must_use]
+    pub const fn final_id(&self) -> BlockId {
+        self.last_final.id
+    }
+
     /// Whether a certificate with this statement would tell nothing new, so that its signatures need not be checked.
     #[must_use]
     pub fn knows(&self, statement: &Statement) -> bool {

@@ -5,3 +5,10 @@ pub mod client;
 pub mod config;
 pub mod home;
 pub mod keys;
+pub mod telemetry;
+
+pub mod mempool;
+pub mod proposer;
+pub mod replica;
+pub mod verify;
+pub mod wire;

@@ -1,0 +1,432 @@
+//! Transactions that wait for a block: one first-in-first-out queue a lane, bounded in count and bytes.
+//!
+//! Pure: time is an argument. Holds only transactions whose signature has been checked, and remembers the ids of the
+//! replay window, so that nothing is included twice.
+
+use salus_consensus::clock::Monotonic;
+use salus_primitives::codec;
+use salus_primitives::ids::{GenesisHash, Height};
+use salus_primitives::lane::Lane;
+use salus_primitives::transaction::{SignedTransaction, Transaction, TxId, VerifiedTransaction};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// Bounds of the mempool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MempoolLimits {
+    /// Most transactions that wait in one lane.
+    pub lane_count_max: usize,
+    /// Most encoded bytes that wait in one lane.
+    pub lane_bytes_max: usize,
+}
+
+impl Default for MempoolLimits {
+    fn default() -> Self {
+        Self {
+            lane_count_max: 16_384,
+            lane_bytes_max: 32 * 1024 * 1024,
+        }
+    }
+}
+
+/// Who brought a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A client of this node: it is this node's to forward until it is final.
+    Client,
+    /// A peer.
+    Peer,
+}
+
+/// Why a transaction does not enter the mempool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// It is for another chain.
+    #[error("the transaction is for chain {found}, this is {expected}")]
+    WrongChain {
+        /// The chain it names.
+        found: GenesisHash,
+        /// This chain.
+        expected: GenesisHash,
+    },
+    /// Its last height has passed.
+    #[error("the transaction was valid until height {valid_until}, the next block is {next}")]
+    Expired {
+        /// Its last height.
+        valid_until: Height,
+        /// The next height.
+        next: Height,
+    },
+    /// Its last height is further ahead than ids are remembered.
+    #[error("the transaction is valid until height {valid_until}, the window ends at {latest}")]
+    WindowTooFar {
+        /// Its last height.
+        valid_until: Height,
+        /// The latest height allowed now.
+        latest: Height,
+    },
+    /// It is final already.
+    #[error("transaction {id} is final at height {height}")]
+    AlreadyFinal {
+        /// Its id.
+        id: TxId,
+        /// Where.
+        height: Height,
+    },
+    /// It waits already.
+    #[error("transaction {id} waits for a block already")]
+    AlreadyPending {
+        /// Its id.
+        id: TxId,
+    },
+    /// Nobody's fault; the sender may try again.
+    #[error("the {lane} lane is full, retry after {retry_after:?}")]
+    LaneFull {
+        /// Which lane.
+        lane: Lane,
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+/// How long a client is told to wait when a lane is full.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long a lower lane waits at most before it gets a block between those of higher lanes, in milliseconds.
+const LANE_WAIT_MAX_MS: u64 = 2_000;
+/// After how many milliseconds a client's transaction that still waits is forwarded again.
+const FORWARD_AGAIN_MS: u64 = 1_000;
+
+/// What waits, and what was final within the window.
+#[derive(Debug)]
+pub struct Mempool {
+    genesis: GenesisHash,
+    window: u64,
+    limits: MempoolLimits,
+    entries: BTreeMap<TxId, Entry>,
+    lanes: [LaneQueue; 4],
+    recent: BTreeMap<TxId, Height>,
+    recent_by_height: VecDeque<(Height, Vec<TxId>)>,
+    final_height: Height,
+    /// Blocks made for higher lanes since a waiting lower lane had its turn.
+    passed_over: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    transaction: VerifiedTransaction,
+    bytes: usize,
+    received_at: Monotonic,
+    forwarded_at: Monotonic,
+    source: Source,
+}
+
+#[derive(Debug, Default)]
+struct LaneQueue {
+    order: VecDeque<TxId>,
+    bytes: usize,
+    count: usize,
+}
+
+impl Mempool {
+    /// A mempool at the last final height, knowing the ids of the blocks in the window.
+    #[must_use]
+    pub fn new(
+        genesis: GenesisHash,
+        window: u64,
+        limits: MempoolLimits,
+        final_height: Height,
+        recent: Vec<(Height, Vec<TxId>)>,
+    ) -> Self {
+        let mut mempool = Self {
+            genesis,
+            window,
+            limits,
+            entries: BTreeMap::new(),
+            lanes: Default::default(),
+            recent: BTreeMap::new(),
+            recent_by_height: VecDeque::new(),
+            final_height,
+            passed_over: 0,
+        };
+        for (height, ids) in recent {
+            mempool.remember(height, ids);
+        }
+        mempool
+    }
+
+    /// Takes in a transaction.
+    ///
+    /// # Errors
+    /// [`PoolError`]; nothing has changed then.
+    pub fn insert(
+        &mut self,
+        now: Monotonic,
+        transaction: VerifiedTransaction,
+        source: Source,
+    ) -> Result<(), PoolError> {
+        let id = transaction.id();
+        let body = transaction.body();
+        self.check_window(body, self.final_height.next())?;
+        if let Some(height) = self.recent.get(&id) {
+            return Err(PoolError::AlreadyFinal {
+                id,
+                height: *height,
+            });
+        }
+        if let Some(entry) = self.entries.get_mut(&id) {
+            if source == Source::Client {
+                entry.source = source;
+            }
+            return Err(PoolError::AlreadyPending { id });
+        }
+        let lane = body.lane;
+        let bytes = codec::encode(transaction.signed()).len();
+        let queue = &mut self.lanes[lane.index()];
+        if queue.count >= self.limits.lane_count_max
+            || queue.bytes.saturating_add(bytes) > self.limits.lane_bytes_max
+        {
+            return Err(PoolError::LaneFull {
+                lane,
+                retry_after: RETRY_AFTER,
+            });
+        }
+        queue.order.push_back(id);
+        queue.bytes += bytes;
+        queue.count += 1;
+        let entry = Entry {
+            transaction,
+            bytes,
+            received_at: now,
+            forwarded_at: now,
+            source,
+        };
+        self.entries.insert(id, entry);
+        Ok(())
+    }
+
+    /// Whether a transaction may stand in the block at `height`, as far as chain and window tell.
+    ///
+    /// # Errors
+    /// [`PoolError`].
+    pub fn check_window(&self, transaction: &Transaction, height: Height) -> Result<(), PoolError> {
+        if transaction.genesis != self.genesis {
+            return Err(PoolError::WrongChain {
+                found: transaction.genesis,
+                expected: self.genesis,
+            });
+        }
+        let valid_until = transaction.valid_until;
+        if valid_until < height {
+            return Err(PoolError::Expired {
+                valid_until,
+                next: height,
+            });
+        }
+        let latest = height.plus(self.window);
+        if valid_until > latest {
+            return Err(PoolError::WindowTooFar {
+                valid_until,
+                latest,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether this id is final within the window.
+    #[must_use]
+    pub fn is_recent(&self, id: &TxId) -> bool {
+        self.recent.contains_key(id)
+    }
+
+    /// Whether exactly this transaction, with this signature, was checked before.
+    #[must_use]
+    pub fn has_checked(&self, id: &TxId, transaction: &SignedTransaction) -> bool {
+        self.entries
+            .get(id)
+            .is_some_and(|entry| *entry.transaction.signature() == transaction.signature)
+    }
+
+    /// Whether a transaction waits.
+    #[must_use]
+    pub fn contains(&self, id: &TxId) -> bool {
+        self.entries.contains_key(id)
+    }
+
+    /// Whether something waits that is not in `included`.
+    #[must_use]
+    pub fn has_other_than(&self, included: &BTreeSet<TxId>) -> bool {
+        self.entries.len() > included.len() || self.entries.keys().any(|id| !included.contains(id))
+    }
+
+    /// The lane the next block should be for: the most urgent with something to include, unless a lower one has
+    /// waited too long and has been passed over a few times.
+    pub fn choose_lane(&mut self, now: Monotonic, included: &BTreeSet<TxId>) -> Option<Lane> {
+        let oldest: Vec<(Lane, Monotonic)> = Lane::ALL
+            .into_iter()
+            .filter_map(|lane| {
+                let id = self.waiting(lane).find(|id| !included.contains(*id))?;
+                Some((lane, self.entries.get(id)?.received_at))
+            })
+            .collect();
+        let (first, _) = *oldest.first()?;
+        let starved = oldest
+            .iter()
+            .filter(|(lane, _)| *lane != first)
+            .filter(|(_, at)| now.millis_since(*at) > LANE_WAIT_MAX_MS)
+            .min_by_key(|(_, at)| *at);
+        match starved {
+            Some((lane, _)) if self.passed_over >= 3 => {
+                self.passed_over = 0;
+                Some(*lane)
+            }
+            Some(_) => {
+                self.passed_over += 1;
+                Some(first)
+            }
+            None => Some(first),
+        }
+    }
+
+    /// Up to `count` transactions of a lane, oldest first, of at most `bytes` encoded, valid at `height` and not in
+    /// `included`.
+    #[must_use]
+    pub fn select(
+        &self,
+        lane: Lane,
+        count: usize,
+        bytes: usize,
+        height: Height,
+        included: &BTreeSet<TxId>,
+    ) -> Vec<SignedTransaction> {
+        let mut room = bytes;
+        self.waiting(lane)
+            .filter(|id| !included.contains(*id))
+            .filter_map(|id| self.entries.get(id))
+            .filter(|entry| self.check_window(entry.transaction.body(), height).is_ok())
+            .take(count)
+            .map_while(|entry| {
+                room = room.checked_sub(entry.bytes)?;
+                Some(entry.transaction.signed().clone())
+            })
+            .collect()
+    }
+
+    /// A block is final: its transactions and those that can no longer be included leave. Returns what expired.
+    pub fn on_final(&mut self, height: Height, ids: Vec<TxId>) -> Vec<TxId> {
+        for id in &ids {
+            self.remove(id);
+        }
+        self.remember(height, ids);
+        self.final_height = height;
+        let next = height.next();
+        let expired: Vec<TxId> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.transaction.body().valid_until < next)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &expired {
+            self.remove(id);
+        }
+        self.compact();
+        expired
+    }
+
+    /// Clients' transactions that have waited for a while and are to be sent to the peers again, oldest first.
+    pub fn forward_again(
+        &mut self,
+        now: Monotonic,
+        count: usize,
+        bytes: usize,
+    ) -> Vec<SignedTransaction> {
+        let mut room = bytes;
+        let mut forwarded = Vec::new();
+        for queue in &self.lanes {
+            for id in &queue.order {
+                let Some(entry) = self.entries.get_mut(id) else {
+                    continue;
+                };
+                let due = entry.source == Source::Client
+                    && now.millis_since(entry.forwarded_at) >= FORWARD_AGAIN_MS;
+                if !due {
+                    continue;
+                }
+                let Some(left) = room.checked_sub(entry.bytes) else {
+                    return forwarded;
+                };
+                room = left;
+                entry.forwarded_at = now;
+                forwarded.push(entry.transaction.signed().clone());
+                if forwarded.len() >= count {
+                    return forwarded;
+                }
+            }
+        }
+        forwarded
+    }
+
+    /// How many wait in each lane, in the order of [`Lane::ALL`].
+    #[must_use]
+    pub fn counts(&self) -> [usize; 4] {
+        Lane::ALL.map(|lane| self.lanes[lane.index()].count)
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn waiting(&self, lane: Lane) -> impl Iterator<Item = &TxId> {
+        self.lanes[lane.index()]
+            .order
+            .iter()
+            .filter(|id| self.entries.contains_key(*id))
+    }
+
+    fn remove(&mut self, id: &TxId) {
+        if let Some(entry) = self.entries.remove(id) {
+            let queue = &mut self.lanes[entry.transaction.body().lane.index()];
+            queue.bytes -= entry.bytes;
+            queue.count -= 1;
+        }
+    }
+
+    /// Drops ids of transactions that left from the queues, once they are the greater part.
+    fn compact(&mut self) {
+        for queue in &mut self.lanes {
+            while queue
+                .order
+                .front()
+                .is_some_and(|id| !self.entries.contains_key(id))
+            {
+                queue.order.pop_front();
+            }
+            if queue.order.len() > 2 * queue.count + 64 {
+                queue.order.retain(|id| self.entries.contains_key(id));
+            }
+        }
+    }
+
+    fn remember(&mut self, height: Height, ids: Vec<TxId>) {
+        for id in &ids {
+            self.recent.insert(*id, height);
+        }
+        if !ids.is_empty() {
+            self.recent_by_height.push_back((height, ids));
+        }
+        // an id included at h was valid until h + window at most
+        while let Some((oldest, _)) = self.recent_by_height.front()
+            && height.since(*oldest) > self.window
+        {
+            if let Some((_, ids)) = self.recent_by_height.pop_front() {
+                for id in ids {
+                    self.recent.remove(&id);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use super::*;
+use salus_primitives::codec::Blob;
+use salus_primitives::crypto::sign::SecretKey;
+use salus_primitives::ids::ContractId;
+use salus_primitives::signed::Signed;
+use salus_primitives::transaction::Call;
+
+const GENESIS: GenesisHash = GenesisHash([1; 32]);
+
+fn transaction(n: u8, lane: Lane, valid_until: u64) -> VerifiedTransaction {
+    let signer = SecretKey::from_seed([9; 32]).signer();
+    let body = Transaction {
+        genesis: GENESIS,
+        sender: signer.public(),
+        lane,
+        valid_until: Height::new(valid_until),
+        nonce: [n; 16],
+        call: Call {
+            contract: ContractId::new(3),
+            payload: Blob(vec![n; 100]),
+        },
+    };
+    Signed::sign(body, GENESIS, &signer)
+}
+
+fn mempool() -> Mempool {
+    Mempool::new(
+        GENESIS,
+        64,
+        MempoolLimits {
+            lane_count_max: 4,
+            lane_bytes_max: 1 << 20,
+        },
+        Height::new(10),
+        Vec::new(),
+    )
+}
+
+fn at(ms: u64) -> Monotonic {
+    Monotonic::from_millis(ms)
+}
+
+#[test]
+fn refuses_each_kind_of_unfit_transaction_with_its_reason() {
+    let mut pool = mempool();
+    pool.on_final(
+        Height::new(11),
+        vec![transaction(1, Lane::Routine, 40).id()],
+    );
+    let mut insert = |tx| pool.insert(at(0), tx, Source::Client);
+
+    assert!(matches!(
+        insert(transaction(2, Lane::Routine, 11)),
+        Err(PoolError::Expired { .. })
+    ));
+    assert!(matches!(
+        insert(transaction(3, Lane::Routine, 77)),
+        Err(PoolError::WindowTooFar { .. })
+    ));
+    assert!(matches!(
+        insert(transaction(1, Lane::Routine, 40)),
+        Err(PoolError::AlreadyFinal { .. })
+    ));
+    assert_eq!(insert(transaction(4, Lane::Routine, 76)), Ok(()));
+    assert!(matches!(
+        insert(transaction(4, Lane::Routine, 76)),
+        Err(PoolError::AlreadyPending { .. })
+    ));
+}
+
+/// A full lane refuses, says when to come back, and leaves the other lanes alone.
+#[test]
+fn a_full_lane_pushes_back_and_others_do_not() {
+    let mut pool = mempool();
+    for n in 0..4 {
+        pool.insert(at(0), transaction(n, Lane::Bulk, 40), Source::Client)
+            .expect("room");
+    }
+
+    let full = pool.insert(at(0), transaction(5, Lane::Bulk, 40), Source::Client);
+
+    assert!(matches!(
+        full,
+        Err(PoolError::LaneFull {
+            lane: Lane::Bulk,
+            ..
+        })
+    ));
+    assert!(
+        pool.insert(at(0), transaction(6, Lane::Emergency, 40), Source::Client)
+            .is_ok()
+    );
+}
+
+/// The replay window: an id is refused as long as its transaction could still be valid, and forgotten after.
+#[test]
+fn an_id_is_remembered_for_exactly_the_window() {
+    let mut pool = mempool();
+    let id = transaction(1, Lane::Routine, 40).id();
+    pool.on_final(Height::new(11), vec![id]);
+
+    pool.on_final(Height::new(75), vec![]);
+    assert!(pool.is_recent(&id), "valid_until can be 11 + 64 = 75");
+    pool.on_final(Height::new(76), vec![]);
+    assert!(!pool.is_recent(&id));
+}
+
+#[test]
+fn the_most_urgent_lane_goes_first_and_a_starved_one_gets_its_turn() {
+    let mut pool = mempool();
+    let none = BTreeSet::new();
+    pool.insert(at(0), transaction(1, Lane::Bulk, 40), Source::Client)
+        .expect("room");
+    pool.insert(at(0), transaction(2, Lane::Emergency, 40), Source::Client)
+        .expect("room");
+
+    let early: Vec<_> = (0..6).map(|_| pool.choose_lane(at(10), &none)).collect();
+    let late: Vec<_> = (0..8).map(|_| pool.choose_lane(at(5_000), &none)).collect();
+
+    assert!(early.iter().all(|lane| *lane == Some(Lane::Emergency)));
+    assert_eq!(
+        late.iter()
+            .filter(|lane| **lane == Some(Lane::Bulk))
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn selects_in_order_within_count_bytes_and_validity() {
+    let mut pool = mempool();
+    for (n, valid) in [(1, 40), (2, 12), (3, 40)] {
+        pool.insert(at(0), transaction(n, Lane::Routine, valid), Source::Peer)
+            .expect("room");
+    }
+    let included = BTreeSet::from([transaction(1, Lane::Routine, 40).id()]);
+
+    let chosen = pool.select(Lane::Routine, 10, 1 << 20, Height::new(13), &included);
+
+    assert_eq!(chosen.len(), 1);
+    assert_eq!(chosen[0].body.nonce, [3; 16]);
+    assert!(
+        pool.select(Lane::Routine, 10, 10, Height::new(11), &included)
+            .is_empty()
+    );
+}
+
+#[test]
+fn expired_transactions_leave_and_are_named() {
+    let mut pool = mempool();
+    pool.insert(at(0), transaction(1, Lane::Routine, 12), Source::Client)
+        .expect("room");
+
+    assert_eq!(pool.on_final(Height::new(11), vec![]).len(), 0);
+    let expired = pool.on_final(Height::new(12), vec![]);
+
+    assert_eq!(expired, [transaction(1, Lane::Routine, 12).id()]);
+    assert!(pool.is_empty());
+}
+
+#[test]
+fn only_clients_transactions_are_forwarded_again_and_not_too_often() {
+    let mut pool = mempool();
+    pool.insert(at(0), transaction(1, Lane::Routine, 40), Source::Client)
+        .expect("room");
+    pool.insert(at(0), transaction(2, Lane::Routine, 40), Source::Peer)
+        .expect("room");
+
+    assert!(pool.forward_again(at(500), 10, 1 << 20).is_empty());
+    assert_eq!(pool.forward_again(at(1_000), 10, 1 << 20).len(), 1);
+    assert!(pool.forward_again(at(1_500), 10, 1 << 20).is_empty());
+}

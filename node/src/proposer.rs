@@ -1,0 +1,167 @@
+//! A block from what waits: the proposal's side of rule 2, and its check, rule 3.
+
+use crate::mempool::Mempool;
+use salus_consensus::clock::Monotonic;
+use salus_consensus::committee::block_config;
+use salus_consensus::effect::BuildRequest;
+use salus_primitives::block::{Block, Header, transaction_root};
+use salus_primitives::codec;
+use salus_primitives::ids::GenesisHash;
+use salus_primitives::lane::Lane;
+use salus_primitives::parameters::ChainParameters;
+use salus_primitives::transaction::{SignedTransaction, TxId};
+use salus_primitives::validators::ValidatorSet;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a block's configuration follows from.
+#[derive(Clone, Debug)]
+pub struct Proposer {
+    /// The chain.
+    pub genesis: GenesisHash,
+    /// Who votes.
+    pub validators: Arc<ValidatorSet>,
+    /// Lanes and bounds.
+    pub parameters: ChainParameters,
+}
+
+/// Why a proposal's content is not valid on its parent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// The manager claims another configuration than the lane has.
+    #[error("the block's configuration is not that of its lane at this height")]
+    Config,
+    /// More transactions than `theta`.
+    #[error("{found} transactions, the lane allows {limit}")]
+    TooMany {
+        /// How many.
+        found: usize,
+        /// How many are allowed.
+        limit: u32,
+    },
+    /// More bytes than a block may have.
+    #[error("{found} bytes of transactions, a block may have {limit}")]
+    TooLarge {
+        /// How many.
+        found: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+    /// A transaction of another lane.
+    #[error("transaction {0} is not in the block's lane")]
+    Lane(TxId),
+    /// A transaction outside its window or of another chain.
+    #[error("transaction {0} is not admissible at this height")]
+    Window(TxId),
+    /// A transaction that is in the chain already.
+    #[error("transaction {0} is in the chain already")]
+    Replayed(TxId),
+    /// A transaction whose signature does not hold.
+    #[error("transaction {0} has a bad signature")]
+    Signature(TxId),
+}
+
+impl Proposer {
+    /// Builds the block that `request` asks for. `included` are the transactions between the last final block and the
+    /// parent. Without a transaction the block is empty, which is valid at any time.
+    pub fn build(
+        &self,
+        now: Monotonic,
+        request: &BuildRequest,
+        mempool: &mut Mempool,
+        included: &BTreeSet<TxId>,
+    ) -> Block {
+        let height = request.parent_header.height.next();
+        let lane = mempool.choose_lane(now, included).unwrap_or(Lane::Routine);
+        let parameters = self.parameters.lane(lane);
+        let transactions = parameters.map_or_else(Vec::new, |parameters| {
+            mempool.select(
+                lane,
+                usize::try_from(parameters.transaction_limit).unwrap_or(usize::MAX),
+                usize::try_from(self.parameters.block_bytes).unwrap_or(usize::MAX),
+                height,
+                included,
+            )
+        });
+        let header = Header {
+            height,
+            epoch: self.validators.epoch(),
+            view: request.view,
+            parent: request.parent,
+            time: request.time,
+            manager: request.manager,
+            lane,
+            config: parameters
+                .map(|lane| block_config(self.genesis, &self.validators, lane, height))
+                .unwrap_or_default(),
+            transaction_count: u32::try_from(transactions.len()).expect("a lane's limit is a u32"),
+            transaction_root: transaction_root(&transactions),
+            parent_state_root: request.roots.state,
+            parent_receipt_root: request.roots.receipts,
+            next_validators: None,
+        };
+        Block {
+            header,
+            transactions,
+        }
+    }
+
+    /// Checks everything about a proposed block that does not need a signature check.
+    ///
+    /// `ids` are its transactions' ids, `included` those between the last final block and its parent.
+    ///
+    /// # Errors
+    /// [`ContentError`] names the first fault: the manager's.
+    pub fn check(
+        &self,
+        block: &Block,
+        ids: &[TxId],
+        mempool: &Mempool,
+        included: &BTreeSet<TxId>,
+    ) -> Result<(), ContentError> {
+        let header = &block.header;
+        let lane = self
+            .parameters
+            .lane(header.lane)
+            .ok_or(ContentError::Config)?;
+        if header.config != block_config(self.genesis, &self.validators, lane, header.height) {
+            return Err(ContentError::Config);
+        }
+        if header.transaction_count > lane.transaction_limit {
+            return Err(ContentError::TooMany {
+                found: block.transactions.len(),
+                limit: lane.transaction_limit,
+            });
+        }
+        let bytes = encoded_bytes(&block.transactions);
+        if bytes > self.parameters.block_bytes {
+            return Err(ContentError::TooLarge {
+                found: bytes,
+                limit: self.parameters.block_bytes,
+            });
+        }
+        let mut within = BTreeSet::new();
+        for (transaction, id) in block.transactions.iter().zip(ids) {
+            if transaction.body.lane != header.lane {
+                return Err(ContentError::Lane(*id));
+            }
+            if mempool
+                .check_window(&transaction.body, header.height)
+                .is_err()
+            {
+                return Err(ContentError::Window(*id));
+            }
+            if mempool.is_recent(id) || included.contains(id) || !within.insert(*id) {
+                return Err(ContentError::Replayed(*id));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encoded_bytes(transactions: &[SignedTransaction]) -> u64 {
+    transactions
+        .iter()
+        .map(|transaction| codec::encode(transaction).len() as u64)
+        .sum()
+}

@@ -1,0 +1,513 @@
+//! The replica: mempool, proposer and engine behind one `handle(now, input, &mut effects)`. Pure.
+//!
+//! It decides; it does not act. Execution, storage and sending are asked for by effect and answered by input, so that
+//! they can overlap with voting, and so that the simulator runs this very type.
+
+use crate::mempool::{Mempool, PoolError, Source};
+use crate::proposer::Proposer;
+use crate::verify::verify_transactions;
+use crate::wire::{Frame, Request};
+use rand_chacha::ChaCha20Rng;
+use salus_consensus::clock::{Monotonic, Now};
+use salus_consensus::config::{Config, Roots};
+use salus_consensus::effect::{Divergence, Effect as EngineEffect, NullifyCause};
+use salus_consensus::engine::Engine;
+use salus_consensus::input::Input as EngineInput;
+use salus_consensus::journal::JournalEntry;
+use salus_consensus::message::{Message, Peer};
+use salus_primitives::block::Block;
+use salus_primitives::certificate::{Statement, VerifiedCertificate};
+use salus_primitives::ids::{BlockId, Height, Seat, View};
+use salus_primitives::transaction::{SignedTransaction, TxId, VerifiedTransaction};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+mod fetch;
+mod serve;
+
+/// One node's decisions.
+pub struct Replica {
+    engine: Engine,
+    mempool: Mempool,
+    proposer: Proposer,
+    /// Transaction ids of blocks above the last final one.
+    block_ids: BTreeMap<BlockId, (Height, Arc<Vec<TxId>>)>,
+    peers: Vec<Peer>,
+    /// Which peer is asked next.
+    next_peer: usize,
+    /// Bodies that were asked for.
+    asked: BTreeSet<BlockId>,
+    forward_at: Monotonic,
+    entropy: ChaCha20Rng,
+}
+
+/// Everything that can reach the replica.
+#[derive(Debug)]
+pub enum Input {
+    /// A peer's frame, decoded.
+    Frame {
+        /// Who sent it; authenticated.
+        from: Peer,
+        /// The frame.
+        frame: Frame,
+    },
+    /// Transactions whose signatures have been checked.
+    Transactions {
+        /// The transactions.
+        transactions: Vec<VerifiedTransaction>,
+        /// Who brought them.
+        source: Source,
+    },
+    /// A peer's connection is up.
+    Connected(Peer),
+    /// A peer's connection is gone.
+    Disconnected(Peer),
+    /// A block was executed.
+    Executed {
+        /// Which block.
+        block: BlockId,
+        /// The roots after it.
+        roots: Roots,
+    },
+    /// Time passed; see [`Replica::wakeup`].
+    Tick,
+}
+
+/// Everything the replica can ask for, to be carried out in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Make durable before anything behind it is sent.
+    Persist(JournalEntry),
+    /// Send to one peer.
+    Send(Peer, Frame),
+    /// Send to every peer.
+    Broadcast(Frame),
+    /// Execute a block on its parent; answered by [`Input::Executed`].
+    Execute {
+        /// Its id.
+        id: BlockId,
+        /// The block.
+        block: Arc<Block>,
+    },
+    /// Commit executed blocks, ascending.
+    Commit {
+        /// The blocks with their ids.
+        blocks: Vec<(BlockId, Arc<Block>)>,
+        /// Finalises the last.
+        certificate: VerifiedCertificate,
+    },
+    /// Answer a peer from the ledger, if the ledger has it.
+    Serve(Peer, Request),
+    /// What became of a transaction that [`Input::Transactions`] brought.
+    Admitted {
+        /// Which.
+        id: TxId,
+        /// Whether it waits for a block now.
+        result: Result<(), PoolError>,
+        /// Who brought it.
+        source: Source,
+    },
+    /// Transactions that can no longer be included.
+    Expired(Vec<TxId>),
+    /// Check these transactions' signatures; answered by [`Input::Transactions`].
+    Verify(Vec<SignedTransaction>),
+    /// Something to count.
+    Note(Note),
+    /// A quorum holds other roots than this node's own: it votes no more.
+    Diverged(Box<Divergence>),
+}
+
+/// Something operators want to see.
+#[derive(Clone, Debug)]
+pub enum Note {
+    /// A peer sent something no honest peer sends.
+    PeerFault {
+        /// Which peer.
+        peer: Peer,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A view ended without a block.
+    Nullified {
+        /// The view.
+        view: View,
+        /// Its manager.
+        manager: Seat,
+        /// Why this node gave it up, if it did.
+        cause: Option<NullifyCause>,
+    },
+    /// A manager proposed content that is not valid.
+    InvalidProposal {
+        /// Its seat.
+        manager: Seat,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A validator signed two things that exclude each other.
+    Equivocation {
+        /// Its seat.
+        seat: Seat,
+        /// One statement.
+        first: Statement,
+        /// The other.
+        second: Statement,
+    },
+}
+
+/// How often clients' waiting transactions are looked through for forwarding, in milliseconds.
+const FORWARD_EVERY_MS: u64 = 250;
+
+impl Replica {
+    /// A replica from the last final block, what the journal kept, and the mempool's window.
+    #[must_use]
+    pub fn restore(
+        config: Config,
+        certificate: Option<VerifiedCertificate>,
+        journal: Vec<JournalEntry>,
+        mempool: Mempool,
+        proposer: Proposer,
+        entropy: ChaCha20Rng,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Self {
+        let mut pending = Vec::new();
+        let engine = Engine::restore(config, certificate, journal, now, &mut pending);
+        let mut replica = Self {
+            engine,
+            mempool,
+            proposer,
+            block_ids: BTreeMap::new(),
+            peers: Vec::new(),
+            next_peer: 0,
+            asked: BTreeSet::new(),
+            forward_at: now.monotonic,
+            entropy,
+        };
+        replica.carry_out(now, pending, effects);
+        replica
+    }
+
+    /// Takes in one input and appends what must be done, in order.
+    pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Frame { from, frame } => self.on_frame(now, from, frame, effects),
+            Input::Transactions {
+                transactions,
+                source,
+            } => self.on_transactions(now, transactions, source, effects),
+            Input::Connected(peer) => {
+                if !self.peers.contains(&peer) {
+                    self.peers.push(peer);
+                }
+                self.drive(now, EngineInput::Connected(peer), effects);
+            }
+            Input::Disconnected(peer) => self.peers.retain(|other| *other != peer),
+            Input::Executed { block, roots } => {
+                self.drive(now, EngineInput::Executed { block, roots }, effects);
+            }
+            Input::Tick => {
+                self.forward(now, effects);
+                self.drive(now, EngineInput::Tick, effects);
+            }
+        }
+    }
+
+    fn on_frame(&mut self, now: Now, from: Peer, frame: Frame, effects: &mut Vec<Effect>) {
+        match frame {
+            Frame::Consensus(message) => {
+                if self.is_stale(&message) {
+                    return;
+                }
+                let verified = message.verify(
+                    self.proposer.genesis,
+                    &self.proposer.validators,
+                    |statement| self.engine.knows(statement),
+                );
+                match verified {
+                    Ok(message) => {
+                        self.drive(now, EngineInput::Message { from, message }, effects);
+                    }
+                    Err(error) => fault(from, &error, effects),
+                }
+            }
+            Frame::Transactions(transactions) => {
+                let fresh: Vec<SignedTransaction> = transactions
+                    .into_iter()
+                    .take(crate::wire::TRANSACTIONS_MAX)
+                    .filter(|transaction| {
+                        let id = transaction.body.id();
+                        !self.mempool.contains(&id) && !self.mempool.is_recent(&id)
+                    })
+                    .collect();
+                if !fresh.is_empty() {
+                    effects.push(Effect::Verify(fresh));
+                }
+            }
+            Frame::Request(request) => self.serve(from, request, effects),
+            Frame::Response(response) => self.on_response(now, from, response, effects),
+        }
+    }
+
+    /// Whether a message can tell nothing new, so that its signatures are not worth checking.
+    fn is_stale(&self, message: &Message) -> bool {
+        match message {
+            Message::Vote { vote, .. } => {
+                vote.statement.view() <= self.engine.final_view()
+                    || vote.statement.epoch() != self.engine.epoch()
+            }
+            Message::Proposal(proposal) => {
+                proposal.vote.statement.view() <= self.engine.final_view()
+            }
+            Message::Certificates(certificates) => certificates
+                .iter()
+                .all(|certificate| self.engine.knows(&certificate.statement)),
+            Message::Status(_) => false,
+        }
+    }
+
+    fn on_transactions(
+        &mut self,
+        now: Now,
+        transactions: Vec<VerifiedTransaction>,
+        source: Source,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut admitted = Vec::new();
+        for transaction in transactions {
+            let id = transaction.id();
+            let signed = (source == Source::Client).then(|| transaction.signed().clone());
+            let result = self.mempool.insert(now.monotonic, transaction, source);
+            if result.is_ok() {
+                admitted.extend(signed);
+            }
+            effects.push(Effect::Admitted { id, result, source });
+        }
+        if !admitted.is_empty() {
+            effects.push(Effect::Broadcast(Frame::Transactions(admitted)));
+        }
+        self.drive(now, EngineInput::Tick, effects);
+    }
+
+    /// Sends clients' transactions that still wait to the peers again: a frame may have been lost, a peer away.
+    fn forward(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if now.monotonic < self.forward_at {
+            return;
+        }
+        self.forward_at = now.monotonic.plus_millis(FORWARD_EVERY_MS);
+        let again = self.mempool.forward_again(
+            now.monotonic,
+            crate::wire::TRANSACTIONS_MAX,
+            crate::wire::TRANSACTIONS_BYTES,
+        );
+        if !again.is_empty() {
+            effects.push(Effect::Broadcast(Frame::Transactions(again)));
+        }
+    }
+
+    /// Hands one input to the engine, and on to what it asks of mempool and proposer.
+    fn drive(&mut self, now: Now, input: EngineInput, effects: &mut Vec<Effect>) {
+        let mut pending = Vec::new();
+        self.engine.handle(now, input, &mut pending);
+        self.carry_out(now, pending, effects);
+    }
+
+    fn carry_out(&mut self, now: Now, asked: Vec<EngineEffect>, effects: &mut Vec<Effect>) {
+        let mut answers = self.translate(now, asked, effects);
+        let live = self.live_transactions();
+        let waits = self.mempool.has_other_than(&live);
+        answers.push(EngineInput::Pending(waits));
+        // an answer can lead to further questions; each round moves the view, a vote or finality on
+        while !answers.is_empty() {
+            let mut asked = Vec::new();
+            for answer in answers {
+                self.engine.handle(now, answer, &mut asked);
+            }
+            if asked.is_empty() {
+                break;
+            }
+            answers = self.translate(now, asked, effects);
+            if !answers.is_empty() {
+                let live = self.live_transactions();
+                let waits = self.mempool.has_other_than(&live);
+                answers.push(EngineInput::Pending(waits));
+            }
+        }
+    }
+
+    /// Carries out what concerns mempool and proposer, passes on the rest, and collects the answers for the engine.
+    fn translate(
+        &mut self,
+        now: Now,
+        asked: Vec<EngineEffect>,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<EngineInput> {
+        let mut answers = Vec::new();
+        for effect in asked {
+            match effect {
+                EngineEffect::Persist(entry) => effects.push(Effect::Persist(entry)),
+                EngineEffect::Broadcast(message) => {
+                    effects.push(Effect::Broadcast(Frame::Consensus(message)));
+                }
+                EngineEffect::Send(peer, message) => {
+                    effects.push(Effect::Send(peer, Frame::Consensus(message)));
+                }
+                EngineEffect::Build(request) => {
+                    let included = self.branch_transactions(&request.parent);
+                    let block =
+                        self.proposer
+                            .build(now.monotonic, &request, &mut self.mempool, &included);
+                    answers.push(EngineInput::Built {
+                        view: request.view,
+                        block: Arc::new(block),
+                    });
+                }
+                EngineEffect::Check { id, block, .. } => {
+                    let result = self.check(&id, &block);
+                    if let Err(error) = &result {
+                        effects.push(Effect::Note(Note::InvalidProposal {
+                            manager: block.header.manager,
+                            reason: error.to_string(),
+                        }));
+                    }
+                    answers.push(EngineInput::Checked {
+                        block: id,
+                        valid: result.is_ok(),
+                    });
+                }
+                EngineEffect::Execute { id, block } => effects.push(Effect::Execute { id, block }),
+                EngineEffect::Finalized {
+                    blocks,
+                    certificate,
+                } => self.on_finalized(blocks, certificate, effects),
+                EngineEffect::FetchBody(id) => self.fetch(Request::Body(id), effects),
+                EngineEffect::FetchCertificates { from } => {
+                    self.fetch(Request::Certificates { from }, effects);
+                }
+                EngineEffect::FetchRange { from } => self.fetch(Request::Range { from }, effects),
+                EngineEffect::Nullified {
+                    view,
+                    manager,
+                    cause,
+                } => effects.push(Effect::Note(Note::Nullified {
+                    view,
+                    manager,
+                    cause,
+                })),
+                EngineEffect::Equivocation { first, second } => {
+                    effects.push(Effect::Note(Note::Equivocation {
+                        seat: first.seat,
+                        first: first.statement,
+                        second: second.statement,
+                    }));
+                }
+                EngineEffect::Diverged(divergence) => effects.push(Effect::Diverged(divergence)),
+            }
+        }
+        answers
+    }
+
+    /// Rule 3: the content of a proposal, and the signatures that admission has not checked already.
+    fn check(&mut self, id: &BlockId, block: &Block) -> Result<(), crate::proposer::ContentError> {
+        let ids = self.transaction_ids(id, block);
+        let included = self.branch_transactions(&block.header.parent);
+        self.proposer.check(block, &ids, &self.mempool, &included)?;
+        let unchecked: Vec<SignedTransaction> = block
+            .transactions
+            .iter()
+            .zip(ids.iter())
+            .filter(|(transaction, id)| !self.mempool.has_checked(id, transaction))
+            .map(|(transaction, _)| transaction.clone())
+            .collect();
+        let unchecked_ids: Vec<TxId> = unchecked.iter().map(|tx| tx.body.id()).collect();
+        let verdicts = verify_transactions(unchecked, self.proposer.genesis, &mut self.entropy);
+        match verdicts
+            .iter()
+            .zip(unchecked_ids)
+            .find(|(verdict, _)| verdict.is_err())
+        {
+            Some((_, id)) => Err(crate::proposer::ContentError::Signature(id)),
+            None => Ok(()),
+        }
+    }
+
+    fn on_finalized(
+        &mut self,
+        blocks: Vec<(BlockId, Arc<Block>)>,
+        certificate: VerifiedCertificate,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut expired = Vec::new();
+        for (id, block) in &blocks {
+            let ids = self.transaction_ids(id, block);
+            expired.extend(
+                self.mempool
+                    .on_final(block.header.height, ids.as_ref().clone()),
+            );
+        }
+        let height = self.engine.final_height();
+        self.block_ids.retain(|_, (at, _)| *at > height);
+        effects.push(Effect::Commit {
+            blocks,
+            certificate,
+        });
+        if !expired.is_empty() {
+            effects.push(Effect::Expired(expired));
+        }
+    }
+
+    /// The ids of a block's transactions, computed once.
+    fn transaction_ids(&mut self, id: &BlockId, block: &Block) -> Arc<Vec<TxId>> {
+        let height = block.header.height;
+        let (_, ids) = self.block_ids.entry(*id).or_insert_with(|| {
+            let ids = block.transactions.iter().map(|tx| tx.body.id()).collect();
+            (height, Arc::new(ids))
+        });
+        Arc::clone(ids)
+    }
+
+    /// The transactions between the last final block and `tip`, with `tip`'s own.
+    fn branch_transactions(&mut self, tip: &BlockId) -> BTreeSet<TxId> {
+        let mut included = BTreeSet::new();
+        for (id, block) in self.engine.branch(tip).unwrap_or_default() {
+            included.extend(self.transaction_ids(&id, &block).iter().copied());
+        }
+        included
+    }
+
+    /// The transactions of blocks that are on their way to finality.
+    fn live_transactions(&mut self) -> BTreeSet<TxId> {
+        let mut live = BTreeSet::new();
+        for tip in self.engine.live_tips() {
+            live.extend(self.branch_transactions(&tip));
+        }
+        live
+    }
+
+    /// When [`Input::Tick`] is wanted next.
+    #[must_use]
+    pub fn wakeup(&self, now: Now) -> Option<Monotonic> {
+        let engine = self.engine.wakeup(now);
+        let forward =
+            (!self.mempool.is_empty()).then(|| self.forward_at.max(now.monotonic.plus_millis(1)));
+        [engine, forward].into_iter().flatten().min()
+    }
+
+    /// The engine, for reading.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The mempool, for reading.
+    #[must_use]
+    pub const fn mempool(&self) -> &Mempool {
+        &self.mempool
+    }
+}
+
+fn fault(peer: Peer, error: &dyn std::fmt::Display, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Note(Note::PeerFault {
+        peer,
+        reason: error.to_string(),
+    }));
+}

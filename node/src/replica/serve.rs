@@ -1,0 +1,25 @@
+//! Answering peers: what is not final from the engine, the rest from the ledger.
+
+use super::{Effect, Replica};
+use crate::wire::{Frame, Request, Response};
+use salus_consensus::message::Peer;
+
+impl Replica {
+    pub(super) fn serve(&self, peer: Peer, request: Request, effects: &mut Vec<Effect>) {
+        let response = match request {
+            Request::Body(id) => self
+                .engine
+                .body(&id)
+                .map(|block| Response::Body(Box::new(block.as_ref().clone()))),
+            Request::Certificates { from } => {
+                let certificates = self.engine.certificates_from(from);
+                (!certificates.is_empty()).then_some(Response::Certificates(certificates))
+            }
+            Request::Range { .. } => None,
+        };
+        match response {
+            Some(response) => effects.push(Effect::Send(peer, Frame::Response(response))),
+            None => effects.push(Effect::Serve(peer, request)),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What nodes say to one another: consensus, transactions, and requests for what is missing.
+
+use salus_consensus::message::Message;
+use salus_network::Channel;
+use salus_primitives::block::Block;
+use salus_primitives::certificate::Certificate;
+use salus_primitives::codec::{self, CodecError};
+use salus_primitives::ids::{BlockId, Height, View};
+use salus_primitives::transaction::SignedTransaction;
+use serde::{Deserialize, Serialize};
+
+/// One frame on a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Frame {
+    /// Votes, certificates, proposals, positions.
+    Consensus(Message),
+    /// Transactions their sender's node has admitted.
+    Transactions(Vec<SignedTransaction>),
+    /// Something this node lacks.
+    Request(Request),
+    /// The answer to a request.
+    Response(Response),
+}
+
+/// What a node asks of a peer. Answered if the peer has it, else not at all: the asker asks another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Request {
+    /// A block that a certificate names.
+    Body(BlockId),
+    /// The certificates that lead from this view to the peer's.
+    Certificates {
+        /// The first view a certificate is wanted for.
+        from: View,
+    },
+    /// Final blocks from this height on.
+    Range {
+        /// The first height wanted.
+        from: Height,
+    },
+}
+
+/// What a peer answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    /// A block.
+    Body(Box<Block>),
+    /// Certificates.
+    Certificates(Vec<Certificate>),
+    /// Consecutive final blocks, ascending, and the finalisation of the last.
+    Range {
+        /// The blocks.
+        blocks: Vec<Block>,
+        /// Finalises the last of them.
+        finalization: Certificate,
+    },
+}
+
+/// Largest frame in bytes.
+pub const FRAME_MAX: usize = 4 * 1024 * 1024;
+/// Largest proposal that travels with the votes instead of behind data, in bytes.
+const URGENT_MAX: usize = 64 * 1024;
+/// Most transactions in one frame.
+pub const TRANSACTIONS_MAX: usize = 1_024;
+/// Most encoded bytes of transactions in one frame.
+pub const TRANSACTIONS_BYTES: usize = 1024 * 1024;
+/// Most blocks in a range.
+pub const RANGE_BLOCKS: usize = 64;
+/// Most bytes of blocks in a range, unless its first block alone is larger.
+pub const RANGE_BYTES: usize = 3 * 1024 * 1024;
+
+impl Frame {
+    /// Encodes the frame and chooses its channel: what decides on finality goes first, what is large goes with the data.
+    #[must_use]
+    pub fn encode(&self) -> (Channel, Vec<u8>) {
+        let bytes = codec::encode(self);
+        let urgent = match self {
+            Self::Consensus(Message::Proposal(_)) => bytes.len() <= URGENT_MAX,
+            Self::Consensus(_) | Self::Request(_) => true,
+            Self::Response(Response::Body(_) | Response::Certificates(_)) => {
+                bytes.len() <= URGENT_MAX
+            }
+            Self::Transactions(_) | Self::Response(Response::Range { .. }) => false,
+        };
+        let channel = if urgent {
+            Channel::Consensus
+        } else {
+            Channel::Data
+        };
+        (channel, bytes)
+    }
+
+    /// Decodes a frame.
+    ///
+    /// # Errors
+    /// [`CodecError`]: the peer is at fault.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(bytes, FRAME_MAX)
+    }
+}
