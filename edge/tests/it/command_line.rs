@@ -1,0 +1,233 @@
+//! The program as its users run it: real processes, exit codes, last lines.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::chain::Chain;
+use crate::node::{FakeNode, Faults};
+
+fn salus_edge(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_salus-edge"));
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, arguments: &str) -> Output {
+    salus_edge(folder)
+        .args(arguments.split_whitespace())
+        .output()
+        .expect("the program runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn last_line(output: &Output) -> Value {
+    serde_json::from_str(stdout(output).lines().last().expect("a last line"))
+        .expect("which is JSON")
+}
+
+fn bedside() -> (TempDir, Arc<Chain>) {
+    let folder = tempfile::tempdir().unwrap();
+    let made = run(
+        folder.path(),
+        "device new --hardware-id h --registration-id r --out device.json",
+    );
+    assert!(made.status.success(), "{made:?}");
+    (folder, Arc::new(Chain::new(1)))
+}
+
+fn replay_arguments(node: &FakeNode, chain: &Chain, rest: &str) -> String {
+    format!(
+        "replay --format simulated --device device.json --node {} --genesis-hash {} --data-dir data {rest}",
+        node.url,
+        chain.genesis()
+    )
+}
+
+/// A device file is made once, and its card holds what an operator registers, and no secret.
+#[test]
+fn device_is_made_once_and_shown() {
+    let (folder, _) = bedside();
+
+    let again = run(
+        folder.path(),
+        "device new --hardware-id h --registration-id r --out device.json",
+    );
+    let shown = run(folder.path(), "device show --device device.json");
+
+    assert_eq!(again.status.code(), Some(2));
+    let card = last_line(&shown);
+    let card = card.as_object().unwrap();
+    assert_eq!(card.keys().collect::<Vec<_>>(), ["device_id", "public_key"]);
+}
+
+/// A replay ends with one JSON object alone on the last line, and its proofs hold from files alone.
+#[test]
+fn replay_ends_with_json_and_its_proofs_verify() {
+    let (folder, chain) = bedside();
+    let node = FakeNode::start(&chain, Faults::default());
+
+    let arguments = replay_arguments(&node, &chain, "--rows 60 --json --save-proofs proofs");
+    let replayed = run(folder.path(), &arguments);
+
+    assert!(replayed.status.success(), "{replayed:?}");
+    let summary = last_line(&replayed);
+    assert_eq!(summary["submitted"], summary["proven"]);
+    assert_eq!(summary["submitted"], summary["final"]);
+    assert_eq!(summary["rejected"], 0);
+    assert!(summary["lanes"]["routine"]["latency_ms"]["p99"].is_number());
+    assert!(summary["alarm_ms_max"].is_number());
+
+    let proofs = folder.path().join("proofs");
+    let proof = std::fs::read_dir(&proofs)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "proof")
+        })
+        .expect("a proof was kept");
+    let verify = format!(
+        "verify --anchor proofs/anchor --proof {} --json",
+        proof.display()
+    );
+    let verified = run(folder.path(), &verify);
+    assert!(verified.status.success(), "{verified:?}");
+    let proven = last_line(&verified);
+    assert_eq!(
+        (&proven["proven"], &proven["outcome"]),
+        (&Value::Bool(true), &Value::from("ok"))
+    );
+    assert_eq!(
+        (&proven["weight"], &proven["total_weight"]),
+        (&Value::from(30), &Value::from(40))
+    );
+
+    for file in [proof, proofs.join("anchor")] {
+        let good = std::fs::read(&file).unwrap();
+        for position in (0..good.len()).step_by(97) {
+            let mut bad = good.clone();
+            bad[position] ^= 1;
+            std::fs::write(&file, bad).unwrap();
+            let refused = run(folder.path(), &verify);
+            assert_eq!(
+                refused.status.code(),
+                Some(1),
+                "byte {position} of {}",
+                file.display()
+            );
+            assert!(last_line(&refused)["reason"].is_string());
+        }
+        std::fs::write(&file, good).unwrap();
+    }
+}
+
+/// A wrong call ends with 2, before anything is done.
+#[test]
+fn wrong_calls_end_with_two() {
+    let (folder, _) = bedside();
+    for arguments in [
+        "replay --format icu-csv --node http://127.0.0.1:1 --device device.json",
+        "replay --format icu-csv --input none.csv --node http://127.0.0.1:1 --device device.json",
+        "replay --format simulated --node https://127.0.0.1:1 --device device.json",
+        "replay --format simulated --node http://127.0.0.1:1 --device none.json",
+        "replay --format simulated --node http://127.0.0.1:1",
+        "replay --format fhir --node http://127.0.0.1:1 --device device.json",
+        "verify --anchor none --proof none",
+        "verify --proof none",
+        "nonsense",
+    ] {
+        let output = run(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {output:?}");
+    }
+}
+
+/// Killed in the middle with SIGKILL and started again: nothing is lost, and everything is proven.
+#[test]
+fn killed_replay_loses_nothing() {
+    let (folder, chain) = bedside();
+    let node = FakeNode::start(
+        &chain,
+        Faults {
+            stuck: true,
+            ..Faults::default()
+        },
+    );
+    let arguments = replay_arguments(&node, &chain, "--rows 120 --in-flight 4 --json");
+    let mut first: Child = salus_edge(folder.path())
+        .args(arguments.split_whitespace())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while node.submissions() < 4 {
+        assert!(
+            first.try_wait().unwrap().is_none(),
+            "it goes on while nothing is final"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let sent_before: Vec<_> = node
+        .transactions()
+        .iter()
+        .map(|transaction| transaction.body.id())
+        .collect();
+
+    node.set(Faults::default());
+    let second = run(folder.path(), &arguments);
+
+    assert!(second.status.success(), "{second:?}");
+    let summary = last_line(&second);
+    assert!(summary["resumed"].as_u64().unwrap() >= 4, "{summary}");
+    assert_eq!(summary["proven"], summary["submitted"]);
+    let rows = summary["rows"].as_u64().unwrap() - summary["absent_rows"].as_u64().unwrap();
+    assert_eq!(summary["submitted"].as_u64().unwrap(), rows, "{summary}");
+    // What had been sent was sent again as the same bytes, not signed anew.
+    assert_eq!(node.transactions().len() as u64, rows);
+    let sent: Vec<_> = node
+        .transactions()
+        .iter()
+        .map(|transaction| transaction.body.id())
+        .collect();
+    assert!(sent_before.iter().all(|id| sent.contains(id)));
+}
+
+/// Nothing that is printed tells of whom, when, or what was measured.
+#[test]
+fn output_tells_nothing_about_the_patient() {
+    let (folder, chain) = bedside();
+    let node = FakeNode::start(&chain, Faults::default());
+    let header = "time,HR_bpm,ABPSys_mmHg,ABPDias_mmHg,ABPMean_mmHg,PULSE_bpm,RESP_pm,SpO2_%,NBPSys_mmHg,\
+                  NBPDias_mmHg,NBPMean_mmHg";
+    let rows = "2896-10-10T00:31:25Z,187.3,,,,,,,,,\n2896-10-10T00:32:25Z,187.3x,,,,,,,,,\n";
+    std::fs::write(folder.path().join("input.csv"), format!("{header}\n{rows}")).unwrap();
+
+    let arguments = replay_arguments(&node, &chain, "--json --progress")
+        .replace("simulated", "icu-csv --input input.csv");
+    let output = run(folder.path(), &arguments);
+
+    assert!(output.status.success(), "{output:?}");
+    let printed = stdout(&output) + &String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("ALARM emergency device="), "{printed}");
+    for secret in ["187", "2896", "00:31"] {
+        assert!(!printed.contains(secret), "{secret} in {printed}");
+    }
+    for entry in std::fs::read_dir(folder.path().join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(
+            !bytes.windows(6).any(|window| window == b"8867-4"),
+            "{}",
+            path.display()
+        );
+    }
+}

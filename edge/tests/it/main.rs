@@ -1,0 +1,8 @@
+//! The edge against nodes that are real sockets over a chain in memory.
+
+mod chain;
+mod node;
+
+mod command_line;
+mod light;
+mod replay;

@@ -1,0 +1,234 @@
+//! A node's HTTP API over a [`Chain`] in memory, with faults on request.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use salus_edge::http::HttpUrl;
+use salus_primitives::calls::RecordsCall;
+use salus_primitives::codec;
+use salus_primitives::receipt::Outcome;
+use salus_primitives::transaction::{SignedTransaction, TRANSACTION_MAX, TxId};
+
+use crate::chain::Chain;
+
+/// What a node does wrong. Counts say how often.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Submissions answered with 429.
+    pub full: u32,
+    /// Submissions refused as expired.
+    pub expired: u32,
+    /// Submissions refused for their device.
+    pub unknown_device: u32,
+    /// Proofs with a changed byte.
+    pub forged: u32,
+    /// Proofs of calls that failed.
+    pub failed: u32,
+    /// States answered as unknown.
+    pub forgotten: u32,
+    /// Whether every answer is no HTTP.
+    pub garbage: bool,
+    /// Whether nothing becomes final.
+    pub stuck: bool,
+}
+
+/// A running fake node.
+pub struct FakeNode {
+    pub url: HttpUrl,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    chain: Arc<Chain>,
+    faults: Faults,
+    transactions: BTreeMap<TxId, SignedTransaction>,
+    submissions: u32,
+}
+
+impl FakeNode {
+    pub fn start(chain: &Arc<Chain>, faults: Faults) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let url = format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let state = State {
+            chain: Arc::clone(chain),
+            faults,
+            transactions: BTreeMap::new(),
+            submissions: 0,
+        };
+        let state = Arc::new(Mutex::new(state));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || serve(&stream, &state));
+            }
+        });
+        Self { url, state }
+    }
+
+    pub fn set(&self, faults: Faults) {
+        self.state.lock().unwrap().faults = faults;
+    }
+
+    /// How often something was submitted.
+    pub fn submissions(&self) -> u32 {
+        self.state.lock().unwrap().submissions
+    }
+
+    /// Every transaction that was admitted.
+    pub fn transactions(&self) -> Vec<SignedTransaction> {
+        self.state
+            .lock()
+            .unwrap()
+            .transactions
+            .values()
+            .cloned()
+            .collect()
+    }
+}
+
+struct Reply(u16, &'static str, Vec<u8>);
+
+fn serve(stream: &TcpStream, state: &Mutex<State>) {
+    stream.set_nodelay(true).unwrap();
+    let mut reader = BufReader::new(stream);
+    while let Some((method, target, body)) = read_request(&mut reader) {
+        let garbage = state.lock().unwrap().faults.garbage;
+        let mut stream = stream;
+        if garbage {
+            let _ = stream.write_all(b"\x16\x03\x01 this is not HTTP\n\n");
+            return;
+        }
+        let Reply(status, headers, body) = state.lock().unwrap().answer(&method, &target, &body);
+        let head = format!(
+            "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n",
+            body.len()
+        );
+        if stream
+            .write_all(&[head.as_bytes(), &body].concat())
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<(String, String, Vec<u8>)> {
+    let mut first = String::new();
+    reader.read_line(&mut first).ok()?;
+    let mut words = first.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((method, target, body))
+}
+
+impl State {
+    fn answer(&mut self, method: &str, target: &str, body: &[u8]) -> Reply {
+        let (path, _) = target.split_once('?').unwrap_or((target, ""));
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        match (method, parts.as_slice()) {
+            ("GET", ["v1", "genesis"]) => Reply(200, "", self.chain.anchor()),
+            ("GET", ["v1", "head"]) => Reply(200, "", br#"{"height":1,"time":5}"#.to_vec()),
+            ("GET", ["v1", "parameters"]) => Reply(200, "", br#"{"window_blocks":100}"#.to_vec()),
+            ("POST", ["v1", "transactions"]) => self.submit(body),
+            ("GET", ["v1", "transactions", id]) => self.status(id.parse().unwrap()),
+            ("GET", ["v1", "transactions", id, "proof"]) => self.proof(id.parse().unwrap()),
+            _ => panic!("the edge asked for {method} {target}"),
+        }
+    }
+
+    fn submit(&mut self, body: &[u8]) -> Reply {
+        self.submissions += 1;
+        if take(&mut self.faults.full) {
+            let body = br#"{"error":{"code":"lane_full","message":"","retry_after_ms":10}}"#;
+            return Reply(429, "retry-after: 1\r\n", body.to_vec());
+        }
+        if take(&mut self.faults.expired) {
+            return refusal("expired");
+        }
+        if take(&mut self.faults.unknown_device) {
+            return refusal("unknown_device");
+        }
+        let transaction: SignedTransaction =
+            codec::decode(body, TRANSACTION_MAX).expect("canonical bytes");
+        let call = transaction.body.call.payload.as_slice();
+        codec::decode::<RecordsCall>(call, TRANSACTION_MAX)
+            .expect("a call of the records contract");
+        transaction.clone().check().expect("a valid signature");
+        assert_eq!(transaction.body.genesis, self.chain.genesis());
+        assert!(
+            transaction.body.valid_until.get() <= 101,
+            "within the window"
+        );
+        let id = transaction.body.id();
+        self.transactions.insert(id, transaction);
+        Reply(
+            202,
+            "",
+            format!(r#"{{"id":"{id}","status":"pending"}}"#).into_bytes(),
+        )
+    }
+
+    fn status(&mut self, id: TxId) -> Reply {
+        let status = if take(&mut self.faults.forgotten) || !self.transactions.contains_key(&id) {
+            "unknown"
+        } else if self.faults.stuck {
+            "pending"
+        } else {
+            "final"
+        };
+        Reply(
+            200,
+            "",
+            format!(r#"{{"id":"{id}","status":"{status}","height":1,"outcome":"ok"}}"#)
+                .into_bytes(),
+        )
+    }
+
+    fn proof(&mut self, id: TxId) -> Reply {
+        let outcome = if take(&mut self.faults.failed) {
+            Outcome::Failed {
+                contract: salus_primitives::calls::RECORDS,
+                code: 4,
+            }
+        } else {
+            Outcome::Ok
+        };
+        let mut proof = self.chain.finalize(&self.transactions[&id], outcome);
+        if take(&mut self.faults.forged) {
+            let middle = proof.len() / 2;
+            proof[middle] ^= 1;
+        }
+        Reply(200, "", proof)
+    }
+}
+
+fn refusal(code: &str) -> Reply {
+    Reply(
+        400,
+        "",
+        format!(r#"{{"error":{{"code":"{code}","message":""}}}}"#).into_bytes(),
+    )
+}
+
+fn take(count: &mut u32) -> bool {
+    let left = *count > 0;
+    *count = count.saturating_sub(1);
+    left
+}
