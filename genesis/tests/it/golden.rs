@@ -1,1 +1,209 @@
-//! placeholder
+//! The genesis hash is the same everywhere, and depends on everything that founders agree on and on nothing else.
+
+use crate::fixture::{FOUR, build, spec};
+use proptest::prelude::*;
+use salus_contracts::native::{blockcfg, identity};
+use salus_genesis::presets;
+use salus_genesis::spec::GenesisSpec;
+use salus_primitives::codec;
+use salus_primitives::ids::{Epoch, Height, Seat};
+use salus_primitives::lane::Lane;
+use salus_primitives::state::MemoryState;
+use std::collections::BTreeSet;
+
+const HASH: &str = "95befc41e560196671902782c9e022e22397eeb1410ed278d81ddbc7816ebd46";
+const STATE_ROOT: &str = "08188c24758f39c99ef7f9abf4810f9c01f9acf3c00573e914843507c572689b";
+const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
+
+#[test]
+fn the_fixture_has_its_pinned_hash() {
+    let genesis = build(FOUR);
+
+    assert_eq!(genesis.hash.to_string(), HASH);
+    let header = &genesis.block.header;
+    assert_eq!(header.parent_state_root.to_string(), STATE_ROOT);
+    assert_eq!(genesis.validators.digest().to_string(), VALIDATORS);
+}
+
+#[test]
+fn block_0_is_the_boundary_before_epoch_1_and_its_anchor_holds() {
+    let genesis = build(FOUR);
+    let header = &genesis.block.header;
+
+    assert_eq!((header.height, header.epoch), (Height::ZERO, Epoch::ZERO));
+    assert_eq!(header.genesis_hash(), Some(genesis.hash));
+    assert!(genesis.block.body_matches());
+    assert_eq!(genesis.validators.epoch(), Epoch::new(1));
+    assert_eq!(genesis.anchor.check(), Ok(genesis.hash));
+    assert_eq!(genesis.anchor.validators, genesis.validators);
+}
+
+/// Seats, members and the state name the same entities with the same keys.
+#[test]
+fn members_seats_and_state_agree() {
+    let genesis = build(FOUR);
+    let mut state = MemoryState::default();
+    state.apply(&genesis.writes);
+
+    for (index, member) in (0u16..).zip(&genesis.members) {
+        let seat = Seat::new(index);
+        let validator = genesis.validators.validator(seat).expect("a seat");
+        assert_eq!(genesis.validators.seat_of(&member.entity), Some(seat));
+        assert_eq!(validator.key, member.validator_key);
+        assert_eq!(validator.network_key, member.network_key);
+        assert_eq!(validator.weight, member.weight);
+        let entity = identity::entity(&state, &member.entity)
+            .expect("memory")
+            .expect("a member");
+        assert_eq!(entity.name, member.name);
+        assert_eq!(entity.key, member.operator_key);
+        assert_eq!(entity.membership.expect("a member").weight, member.weight);
+    }
+    assert_eq!(genesis.members.len(), 4);
+    assert_eq!(
+        blockcfg::parameters(&state).expect("memory"),
+        genesis.parameters
+    );
+    assert_eq!(
+        blockcfg::chain_name(&state).expect("memory"),
+        "salus-fixture"
+    );
+}
+
+/// What is written is what was meant, with every comment in place: the fixture is that file.
+#[test]
+fn the_written_file_parses_back_to_the_same() {
+    let written = spec().to_toml();
+
+    assert_eq!(written, FOUR);
+    assert_eq!(written.parse(), Ok(spec()));
+}
+
+#[test]
+fn names_that_need_quoting_are_quoted() {
+    let mut odd = spec();
+    odd.chain = "quote \" backslash \\ line\n'''".into();
+    odd.members[0].name = "#\t\"\"\"".into();
+
+    assert_eq!(odd.to_toml().parse(), Ok(odd));
+}
+
+#[test]
+fn spacing_comments_and_order_of_keys_do_not_reach_the_hash() {
+    let bare: String = FOUR
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| format!("  {}   # note\r\n", line.replace(" = ", "=")))
+        .collect();
+    let reordered = FOUR
+        .replace(
+            "roles = [\"hospital\", \"pharmacy\"]",
+            "roles = [ \"pharmacy\",\n \"hospital\" ]",
+        )
+        .replace("tenure = 8\n", "")
+        .replace("skip_after = 2", "tenure = 8\nskip_after = 0x2")
+        .replace("\"2026-11-20T08:00:00Z\"", "1795161600000");
+
+    assert_ne!(reordered, FOUR);
+    assert_eq!(build(&bare), build(FOUR));
+    assert_eq!(build(&reordered), build(FOUR));
+}
+
+#[test]
+fn every_field_reaches_the_hash() {
+    let first = &spec().members[0];
+    let other = crate::fixture::member(9, "other", first.role, 1);
+    let keys = [
+        (
+            first.operator_key.to_string(),
+            other.operator_key.to_string(),
+        ),
+        (
+            first.validator_key.to_string(),
+            other.validator_key.to_string(),
+        ),
+        (first.network_key.to_string(), other.network_key.to_string()),
+        (
+            first.exchange_key.to_string(),
+            other.exchange_key.to_string(),
+        ),
+    ];
+    let mut changes: Vec<(&str, &str)> = vec![
+        ("\"salus-fixture\"", "\"salus-fixture2\""),
+        ("08:00:00Z", "08:00:00.001Z"),
+        ("tenure = 8", "tenure = 9"),
+        ("delta_ms = 250", "delta_ms = 251"),
+        ("delta_max_ms = 4000", "delta_max_ms = 4001"),
+        ("skip_after = 2", "skip_after = 3"),
+        ("heartbeat_ms = 10000", "heartbeat_ms = 10001"),
+        ("window_blocks = 4096", "window_blocks = 4097"),
+        ("block_bytes = 1048576", "block_bytes = 1048577"),
+        ("name = \"hospital\"", "name = \"hospital2\""),
+        ("role = \"hospital\"", "role = \"insurer\""),
+        ("weight = 10", "weight = 9"),
+        // one of each lane
+        ("transaction_limit = 64", "transaction_limit = 65"),
+        ("transaction_limit = 256", "transaction_limit = 257"),
+        ("transaction_limit = 512", "transaction_limit = 513"),
+        ("transaction_limit = 1024", "transaction_limit = 1025"),
+        ("verifier_count = 2\n", "verifier_count = 1\n"),
+        ("verifier_count = 3\n", "verifier_count = 4\n"),
+        ("verifier_count = 512\n", "verifier_count = 4\n"),
+        ("roles = [\"hospital\"]", "roles = [\"pharmacy\"]"),
+    ];
+    changes.extend(keys.iter().map(|(a, b)| (a.as_str(), b.as_str())));
+    let mut hashes = BTreeSet::from([build(FOUR).hash]);
+
+    for (from, to) in changes {
+        let changed = FOUR.replacen(from, to, 1);
+        assert_ne!(changed, FOUR, "{from}");
+        assert!(hashes.insert(build(&changed).hash), "{from}");
+    }
+}
+
+#[test]
+fn the_local_preset_has_every_lane_and_restricts_the_urgent_ones() {
+    let preset = presets::local();
+
+    let roles: Vec<usize> = preset
+        .lanes
+        .iter()
+        .map(|(_, lane)| lane.roles.len())
+        .collect();
+
+    assert_eq!(roles, [1, 2, 5, 5]);
+    let parameters = build(FOUR).parameters;
+    assert!(parameters.lanes.iter().map(|lane| lane.lane).eq(Lane::ALL));
+    assert_eq!(parameters.delta_ms, preset.consensus.delta_ms);
+}
+
+proptest! {
+    /// Founders may list themselves, and roles, in any order.
+    #[test]
+    fn the_order_of_members_and_roles_does_not_matter(
+        members in Just(spec().members).prop_shuffle(),
+        roles in Just(spec().lanes.bulk.roles).prop_shuffle(),
+    ) {
+        let mut permuted = spec();
+        permuted.members = members;
+        permuted.lanes.bulk.roles = roles;
+
+        let block = build(&permuted.to_toml());
+
+        prop_assert_eq!(codec::encode(&block.block), codec::encode(&build(FOUR).block));
+        prop_assert_eq!(block, build(FOUR));
+    }
+
+    /// Noise in place of a file, or within it, is refused without a panic.
+    #[test]
+    fn damaged_files_never_panic(at in any::<prop::sample::Index>(), with in ".{0,4}", noise in ".{0,60}") {
+        let mut text = FOUR.to_owned();
+        let at = at.index(text.len());
+        text.replace_range(at..=at, &with);
+        for text in [text, noise] {
+            if let Ok(spec) = text.parse::<GenesisSpec>() {
+                let _ = spec.check().map(|genesis| genesis.build());
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A small chain state with five members, and short ways to call its contracts.
+
+use salus_contracts::context::BlockContext;
+use salus_contracts::executor::{BlockOutcome, Executor, Refusal};
+use salus_contracts::genesis::{GenesisMember, genesis_writes};
+use salus_contracts::registry::reason_name;
+use salus_primitives::calls::{IDENTITY, IdentityCall, RECORDS, RecordsCall, Role};
+use salus_primitives::codec::Blob;
+use salus_primitives::crypto::cipher::{Envelope, SIZE_CLASSES, Suite, TAG_LENGTH};
+use salus_primitives::crypto::exchange::{ExchangePublic, ExchangeSecret};
+use salus_primitives::crypto::sign::{PublicKey, SecretKey, Signature};
+use salus_primitives::hash::Digest;
+use salus_primitives::ids::{ContractId, DeviceId, EntityId, GenesisHash, Height};
+use salus_primitives::lane::Lane;
+use salus_primitives::parameters::{ChainParameters, LaneParameters};
+use salus_primitives::reading::{Handle, ReadingId, SealedReading};
+use salus_primitives::receipt::{Outcome, Receipt};
+use salus_primitives::signed::Signed;
+use salus_primitives::state::MemoryState;
+use salus_primitives::time::Timestamp;
+use salus_primitives::transaction::{Call, SignedTransaction, Transaction};
+
+/// The members' numbers: their keys and names follow from these.
+pub(crate) const HOSPITAL: u8 = 1;
+pub(crate) const PHARMACY: u8 = 2;
+pub(crate) const INSURER: u8 = 3;
+pub(crate) const INSTITUTE: u8 = 4;
+pub(crate) const MINISTRY: u8 = 5;
+
+/// A state, the height it is at, and the executor that moves it.
+pub(crate) struct World {
+    pub(crate) state: MemoryState,
+    pub(crate) height: u64,
+    pub(crate) executor: Executor,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let members: Vec<GenesisMember> = [
+            (HOSPITAL, Role::Hospital),
+            (PHARMACY, Role::Pharmacy),
+            (INSURER, Role::Insurer),
+            (INSTITUTE, Role::Institute),
+            (MINISTRY, Role::Ministry),
+        ]
+        .map(|(n, role)| member(n, role))
+        .into();
+        let mut state = MemoryState::default();
+        state.apply(&genesis_writes(&members, &parameters(), "test"));
+        Self {
+            state,
+            height: 0,
+            executor: Executor::default(),
+        }
+    }
+
+    pub(crate) fn with_executor(executor: Executor) -> Self {
+        Self {
+            executor,
+            ..Self::new()
+        }
+    }
+
+    /// What the next block would hold, without taking effect.
+    pub(crate) fn outcome(&self, transactions: &[SignedTransaction]) -> BlockOutcome {
+        self.executor
+            .execute_block(self.next(), transactions, &self.state)
+            .expect("memory does not fail")
+    }
+
+    /// Executes the next block and takes it over.
+    pub(crate) fn block(&mut self, transactions: &[SignedTransaction]) -> Vec<Receipt> {
+        let outcome = self.outcome(transactions);
+        self.height += 1;
+        self.state.apply(&outcome.writes);
+        outcome.receipts
+    }
+
+    /// Executes one transaction as a block, and says what became of it: `ok` or the reason.
+    pub(crate) fn run(&mut self, transaction: SignedTransaction) -> &'static str {
+        let receipts = self.block(&[transaction]);
+        reason(&receipts[0])
+    }
+
+    pub(crate) fn check(&self, transaction: &SignedTransaction) -> Result<(), Refusal> {
+        self.executor
+            .check(&transaction.body, &self.state)
+            .expect("memory does not fail")
+    }
+
+    pub(crate) fn next(&self) -> BlockContext {
+        BlockContext {
+            height: Height::new(self.height + 1),
+            time: Timestamp::from_millis(1_000 * (self.height + 1)),
+        }
+    }
+}
+
+/// `ok`, or the stable name of why not.
+pub(crate) fn reason(receipt: &Receipt) -> &'static str {
+    match receipt.outcome {
+        Outcome::Ok => "ok",
+        Outcome::Failed { contract, code } => {
+            reason_name(contract, code).expect("every code has a name")
+        }
+    }
+}
+
+pub(crate) fn secret(n: u8) -> SecretKey {
+    SecretKey::from_seed([n; 32])
+}
+
+pub(crate) fn key(n: u8) -> PublicKey {
+    secret(n).public()
+}
+
+pub(crate) fn exchange_key(n: u8) -> ExchangePublic {
+    ExchangeSecret::from_bytes([n; 32]).public()
+}
+
+pub(crate) fn name(n: u8) -> String {
+    format!("entity-{n}")
+}
+
+pub(crate) fn entity_id(n: u8) -> EntityId {
+    EntityId::of_name(&name(n))
+}
+
+pub(crate) fn device_id(n: u8) -> DeviceId {
+    DeviceId::derive(&[n], b"registration")
+}
+
+pub(crate) fn member(n: u8, role: Role) -> GenesisMember {
+    GenesisMember {
+        entity: entity_id(n),
+        name: name(n),
+        role,
+        operator_key: key(n),
+        validator_key: key(n + 200),
+        network_key: key(n + 220),
+        exchange_key: exchange_key(n),
+        weight: 1,
+    }
+}
+
+pub(crate) fn parameters() -> ChainParameters {
+    let all = Role::ALL.to_vec();
+    let lane = |lane, roles| LaneParameters {
+        lane,
+        verifier_count: 2,
+        transaction_limit: 64,
+        roles,
+    };
+    ChainParameters {
+        tenure: 8,
+        delta_ms: 250,
+        delta_max_ms: 4000,
+        skip_after: 2,
+        heartbeat_ms: 10_000,
+        window_blocks: 4096,
+        block_bytes: 1 << 20,
+        lanes: vec![
+            lane(Lane::Emergency, vec![Role::Hospital]),
+            lane(Lane::Monitoring, vec![Role::Hospital, Role::Pharmacy]),
+            lane(Lane::Routine, all.clone()),
+            lane(Lane::Bulk, all),
+        ],
+    }
+}
+
+/// A transaction by key number `sender`. Execution does not look at signatures.
+pub(crate) fn transaction(sender: u8, lane: Lane, call: Call) -> SignedTransaction {
+    Signed {
+        body: Transaction {
+            genesis: GenesisHash([9; 32]),
+            sender: key(sender),
+            lane,
+            valid_until: Height::new(1000),
+            nonce: [0; 16],
+            call,
+        },
+        signature: Signature([0; 64]),
+    }
+}
+
+pub(crate) fn identity(sender: u8, call: &IdentityCall) -> SignedTransaction {
+    transaction(sender, Lane::Routine, Call::new(IDENTITY, call))
+}
+
+pub(crate) fn register_entity(sender: u8, n: u8, role: Role) -> SignedTransaction {
+    identity(
+        sender,
+        &IdentityCall::RegisterEntity {
+            name: name(n),
+            role,
+            key: key(n),
+            exchange_key: exchange_key(n),
+        },
+    )
+}
+
+/// Device `n` with key `n`.
+pub(crate) fn register_device(sender: u8, n: u8) -> SignedTransaction {
+    let (device, key) = (device_id(n), key(n));
+    identity(sender, &IdentityCall::RegisterDevice { device, key })
+}
+
+pub(crate) fn rotate(sender: u8, device: u8, to: u8) -> SignedTransaction {
+    let (device, key) = (device_id(device), key(to));
+    identity(sender, &IdentityCall::RotateDeviceKey { device, key })
+}
+
+pub(crate) fn revoke_device(sender: u8, device: u8) -> SignedTransaction {
+    let device = device_id(device);
+    identity(sender, &IdentityCall::RevokeDevice { device })
+}
+
+pub(crate) fn revoke_entity(sender: u8, entity: u8) -> SignedTransaction {
+    let entity = entity_id(entity);
+    identity(sender, &IdentityCall::RevokeEntity { entity })
+}
+
+pub(crate) fn sealed(device: u8, reading: u8) -> SealedReading {
+    SealedReading {
+        device: device_id(device),
+        handle: Handle([7; 32]),
+        reading: ReadingId([reading; 32]),
+        envelope: Envelope {
+            suite: Suite::Twofish256EaxBlake3,
+            nonce: [reading; 16],
+            commitment: Digest([8; 32]),
+            ciphertext: Blob(vec![reading; SIZE_CLASSES[0] + TAG_LENGTH]),
+        },
+    }
+}
+
+pub(crate) fn submit(sender: u8, lane: Lane, reading: SealedReading) -> SignedTransaction {
+    transaction(
+        sender,
+        lane,
+        Call::new(RECORDS, &RecordsCall::Submit(reading)),
+    )
+}
+
+/// Reading `reading` of device `n` signed with key `n`.
+pub(crate) fn reading(n: u8, reading: u8) -> SignedTransaction {
+    submit(n, Lane::Routine, sealed(n, reading))
+}
+
+pub(crate) fn raw(sender: u8, contract: u16, payload: Vec<u8>) -> SignedTransaction {
+    let call = Call {
+        contract: ContractId::new(contract),
+        payload: Blob(payload),
+    };
+    transaction(sender, Lane::Routine, call)
+}
