@@ -111,7 +111,7 @@ fn a_journal_in_use_is_locked() {
 
 #[test]
 fn a_torn_last_entry_is_cut_off_and_reported() {
-    let home = Home::with(&[b"one", b"two"]);
+    let home = Home::with(&[b"one", b"two, longer than what follows it"]);
     let bytes = fs::read(home.path()).unwrap();
     fs::write(home.path(), &bytes[..bytes.len() - 2]).unwrap();
 

@@ -291,6 +291,32 @@ fn an_old_state_is_proven_within_the_retention_and_refused_beyond() {
     ));
 }
 
+/// Each block copies the root; jmt does not call the copies stale.
+#[test]
+fn blocks_without_tree_writes_do_not_pile_up_roots() {
+    let mut chain = Chain::new(1);
+    chain.retention = Retention { state_heights: 4 };
+    let store = memory();
+    let ledger = chain.open(store.clone()).unwrap();
+    let nodes = || {
+        let all = KeyRange::all();
+        let nodes = store.scan(Column::TreeNodes, &all, Direction::Ascending, 999);
+        nodes.unwrap().len()
+    };
+    let grow = |blocks| {
+        for _ in 0..blocks {
+            let built = chain.next(&ledger, 1, WriteSet::default());
+            ledger.commit(&built.as_final()).unwrap();
+        }
+    };
+    grow(10);
+    let before = nodes();
+
+    grow(20);
+
+    assert_eq!(nodes(), before);
+}
+
 /// The same few keys for ever: superseded nodes and values do not pile up.
 #[test]
 fn superseded_state_is_pruned() {

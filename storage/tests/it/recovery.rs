@@ -3,10 +3,12 @@
 use crate::fixtures::{Backend as _, Chain, Memory, tree_key, writes};
 use salus_primitives::ids::Height;
 use salus_primitives::state::StateRead as _;
+use salus_storage::batch::Batch;
 use salus_storage::column::Column;
 use salus_storage::error::StoreError;
 use salus_storage::ledger::LedgerError;
-use salus_storage::memory::{FaultPlan, WriteFault};
+use salus_storage::memory::{FaultPlan, MemoryStore, WriteFault};
+use salus_storage::store::{Durability, Read as _, Store as _};
 
 /// After a loss of power at any point the ledger stands at some height as a whole, and the lost blocks can be committed
 /// again with the same result.
@@ -38,6 +40,29 @@ fn a_crash_leaves_whole_blocks_and_the_rest_is_committed_again() {
         chain.grow(&ledger, 7);
         assert_eq!(ledger.head(), head);
     }
+}
+
+/// Undone step by step in reverse, or the key would keep the batch's first value.
+#[test]
+fn a_crash_undoes_a_batch_that_changed_one_key_twice() {
+    let store = MemoryStore::new();
+    let put = |values: &[&str], durability| {
+        let mut batch = Batch::new();
+        for value in values {
+            batch.put(Column::Meta, *b"key", *value);
+        }
+        store.write(batch, durability).unwrap();
+    };
+    put(&["synced"], Durability::Synced);
+    put(&["first", "second"], Durability::Buffered);
+    assert_eq!(store.unsynced_batches(), 1);
+
+    store.crash();
+
+    assert_eq!(
+        store.get(Column::Meta, b"key").unwrap(),
+        Some(b"synced".to_vec())
+    );
 }
 
 /// Block 0 is synced before the ledger is used.
