@@ -292,6 +292,13 @@ impl Engine {
             .map_or(self.last_final.header.height, |header| header.height)
     }
 
+    /// The time of that block.
+    #[must_use]
+    pub fn head_time(&self) -> salus_primitives::time::Timestamp {
+        self.header(&self.tip)
+            .map_or(self.last_final.header.time, |header| header.time)
+    }
+
     /// Whether blocks are final that this node does not have yet.
     #[must_use]
     pub fn is_behind(&self) -> bool {

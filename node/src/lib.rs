@@ -12,3 +12,7 @@ pub mod proposer;
 pub mod replica;
 pub mod verify;
 pub mod wire;
+
+pub mod execution;
+pub mod handle;
+pub mod runtime;

@@ -10,12 +10,24 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use salus_consensus::effect::NullifyCause;
+use salus_contracts::error::StableError;
+use salus_contracts::executor::ExecutorError;
+use salus_contracts::native::identity::IdentityError;
+use salus_contracts::native::records::RecordsError;
 use salus_network::NetworkCounters;
 use salus_primitives::ids::{Height, View};
 use salus_primitives::lane::Lane;
 use salus_primitives::time::Timestamp;
 use std::fmt;
 use std::sync::OnceLock;
+
+/// What a peer can be at fault for.
+pub const PEER_FAULTS: [&str; 4] = [
+    "malformed_frame",
+    "invalid_message",
+    "invalid_proposal",
+    "equivocation",
+];
 
 /// All metrics of one node, in a registry of its own. Every method is cheap and may be called from any thread.
 pub struct Metrics {
@@ -28,12 +40,15 @@ pub struct Metrics {
     is_manager: IntGauge,
     is_ready: IntGauge,
     view_changes: IntCounterVec,
+    peer_faults: IntCounterVec,
+    peer_faults: IntCounterVec,
     blocks_final: [IntCounter; 4],
     block_interval: Histogram,
     block_transactions: Histogram,
     mempool: [IntGauge; 4],
     received: [IntCounter; 4],
     rejected: IntCounterVec,
+    rejection_reasons: Vec<&'static str>,
     transactions_final: [IntCounter; 4],
     transactions_failed: [IntCounter; 4],
     final_latency: [Histogram; 4],
@@ -71,22 +86,39 @@ impl Metrics {
             .set(1);
         let view_changes = make.counters(
             "view_changes_total",
-            "Views that ended without a block, by this node's reason to give up, or `quorum` if only others gave up.",
+            "Views that this node gave up, by its reason; and under `quorum` those that a quorum nullified.",
             &["cause"],
         )?;
         for cause in NullifyCause::ALL {
             view_changes.with_label_values(&[cause.name()]);
         }
-        view_changes.with_label_values(&[GIVEN_UP_BY_OTHERS]);
+        view_changes.with_label_values(&[QUORUM]);
+        let peer_faults = make.counters(
+            "peer_faults_total",
+            "Things no honest peer sends, by kind.",
+            &["kind"],
+        )?;
+        for kind in PEER_FAULTS {
+            peer_faults.with_label_values(&[kind]);
+        }
         let rejected = make.counters(
             "transactions_rejected_total",
             "Transactions not admitted. The lane is `none` where it could not be read.",
             &["lane", "reason"],
         )?;
-        for reason in REJECTION_REASONS.into_iter().chain([OTHER]) {
+        let rejection_reasons = rejection_reasons();
+        for reason in rejection_reasons.iter().copied().chain([OTHER]) {
             for lane in Lane::ALL.map(Lane::name).into_iter().chain([NO_LANE]) {
                 rejected.with_label_values(&[lane, reason]);
             }
+        }
+        let peer_faults = make.counters(
+            "peer_faults_total",
+            "What others did that an honest node does not do.",
+            &["reason"],
+        )?;
+        for reason in PEER_FAULTS.into_iter().chain([OTHER]) {
+            peer_faults.with_label_values(&[reason]);
         }
         let api_responses = make.counters(
             "api_responses_total",
@@ -118,6 +150,8 @@ impl Metrics {
                 "Whether this node takes part: `/readyz` answers 200.",
             )?,
             view_changes,
+            peer_faults,
+            peer_faults,
             blocks_final: make.counter_by_lane("blocks_final_total", "Final blocks.")?,
             block_interval: make.histogram(
                 "block_interval_seconds",
@@ -143,6 +177,7 @@ impl Metrics {
                 "Transactions received from clients and peers whose lane could be read.",
             )?,
             rejected,
+            rejection_reasons,
             transactions_final: make.counter_by_lane(
                 "transactions_final_total",
                 "Transactions in final blocks, whatever their outcome.",
@@ -189,26 +224,23 @@ impl Metrics {
     }
 
     /// A block became final. `interval_seconds` since the final block before it, if that was seen.
-    pub fn final_block(
-        &self,
-        lane: Lane,
-        transactions: usize,
-        interval_seconds: Option<f64>,
-        height: Height,
-        time: Timestamp,
-    ) {
+    pub fn final_block(&self, lane: Lane, transactions: usize, interval_seconds: Option<f64>) {
         self.blocks_final[lane.index()].inc();
         self.block_transactions.observe(transactions as f64);
         if let Some(interval) = interval_seconds {
             self.block_interval.observe(interval);
         }
-        self.finalized(height, time);
     }
 
-    /// The highest final block, without counting it: at start.
+    /// The highest final block.
     pub fn finalized(&self, height: Height, time: Timestamp) {
         self.finalized_height.set(gauge_value(height.get()));
         self.finalized_timestamp.set(seconds(time));
+    }
+
+    /// A peer sent something no honest peer sends; one of [`PEER_FAULTS`].
+    pub fn peer_fault(&self, kind: &'static str) {
+        self.peer_faults.with_label_values(&[kind]).inc();
     }
 
     /// The view this node is in, and whether it is its block manager.
@@ -222,10 +254,16 @@ impl Metrics {
         self.is_ready.set(is_ready.into());
     }
 
-    /// A view ended without a block; `None` if this node had no reason of its own.
+    /// This node gave up a view for a reason of its own; `None` if a quorum nullified one.
     pub fn nullified(&self, cause: Option<NullifyCause>) {
-        let cause = cause.map_or(GIVEN_UP_BY_OTHERS, NullifyCause::name);
+        let cause = cause.map_or(QUORUM, NullifyCause::name);
         self.view_changes.with_label_values(&[cause]).inc();
+    }
+
+    /// Someone else did what an honest node does not do. A reason that is not known counts as `other`.
+    pub fn peer_fault(&self, reason: &str) {
+        let reason = known(&PEER_FAULTS, reason);
+        self.peer_faults.with_label_values(&[reason]).inc();
     }
 
     /// Peers connected now. Not needed after [`Metrics::watch_network`].
@@ -243,14 +281,11 @@ impl Metrics {
         self.received[lane.index()].inc();
     }
 
-    /// A transaction was not admitted. A reason that is not one of [`REJECTION_REASONS`] counts as `other`, so that the
-    /// number of series stays what it is.
+    /// A transaction was not admitted. A reason that is not known counts as `other`, so that the number of series stays what
+    /// it is.
     pub fn transaction_rejected(&self, lane: Option<Lane>, reason: &str) {
         let lane = lane.map_or(NO_LANE, Lane::name);
-        let reason = REJECTION_REASONS
-            .into_iter()
-            .find(|known| *known == reason)
-            .unwrap_or(OTHER);
+        let reason = known(&self.rejection_reasons, reason);
         self.rejected.with_label_values(&[lane, reason]).inc();
     }
 
@@ -433,20 +468,49 @@ fn seconds(time: Timestamp) -> f64 {
     time.as_millis() as f64 / 1e3
 }
 
-/// Why a transaction is not admitted, as in the API's error codes.
-pub const REJECTION_REASONS: [&str; 12] = [
+/// The name itself if it is a known one.
+fn known(names: &[&'static str], name: &str) -> &'static str {
+    names
+        .iter()
+        .copied()
+        .find(|known| *known == name)
+        .unwrap_or(OTHER)
+}
+
+/// Every reason not to admit a transaction, as in the API's error codes: the node's own and the contracts'.
+fn rejection_reasons() -> Vec<&'static str> {
+    fn names<E: StableError>() -> impl Iterator<Item = &'static str> {
+        E::ALL.iter().map(|error| error.reason())
+    }
+    let mut reasons: Vec<_> = ADMISSION_REASONS.to_vec();
+    reasons.extend(names::<ExecutorError>());
+    reasons.extend(names::<IdentityError>());
+    reasons.extend(names::<RecordsError>());
+    reasons.sort_unstable();
+    reasons.dedup();
+    reasons
+}
+
+/// [`AdmitError::reason`](crate::handle::AdmitError::reason) without the contracts' reasons.
+const ADMISSION_REASONS: [&str; 11] = [
     "too_large",
     "malformed",
     "wrong_chain",
     "expired",
     "window_too_far",
-    "replayed",
+    "already_final",
+    "already_pending",
     "bad_signature",
-    "refused",
     "lane_full",
-    "block_too_small",
-    "not_ready",
+    "busy",
     "stopping",
+];
+
+const PEER_FAULTS: [&str; 4] = [
+    "malformed_frame",
+    "invalid_message",
+    "invalid_proposal",
+    "equivocation",
 ];
 
 const PREFIX: &str = "salus";
@@ -455,7 +519,7 @@ const COMMIT: &str = match option_env!("SALUS_COMMIT") {
     Some(commit) => commit,
     None => "unknown",
 };
-const GIVEN_UP_BY_OTHERS: &str = "quorum";
+const QUORUM: &str = "quorum";
 const NO_LANE: &str = "none";
 const OTHER: &str = "other";
 const RESPONSE_CLASSES: [&str; 3] = ["success", "client_error", "server_error"];
@@ -497,7 +561,12 @@ mod tests {
                     0.0
                 );
             }
-            for reason in REJECTION_REASONS {
+            for reason in [
+                "malformed",
+                "bad_signature",
+                "already_final",
+                "unknown_sender",
+            ] {
                 let series = format!(
                     "salus_transactions_rejected_total{{lane=\"{lane}\",reason=\"{reason}\"}}"
                 );
@@ -540,13 +609,9 @@ mod tests {
         metrics.transaction_final(Lane::Emergency, None);
         metrics.nullified(Some(NullifyCause::NoProposal));
         metrics.nullified(None);
-        metrics.final_block(
-            Lane::Emergency,
-            2,
-            Some(0.3),
-            Height::new(9),
-            Timestamp::from_millis(1_500),
-        );
+        metrics.final_block(Lane::Emergency, 2, Some(0.3));
+        metrics.finalized(Height::new(9), Timestamp::from_millis(1_500));
+        metrics.peer_fault("equivocation");
 
         let text = metrics.encode();
 
@@ -569,6 +634,7 @@ mod tests {
             ),
             ("view_changes_total{cause=\"no_proposal\"}", 1.0),
             ("view_changes_total{cause=\"quorum\"}", 1.0),
+            ("peer_faults_total{reason=\"equivocation\"}", 1.0),
             ("finalized_height", 9.0),
             ("finalized_timestamp_seconds", 1.5),
         ] {

@@ -1,0 +1,165 @@
+//! Executes blocks on overlays of their branch, and commits them at finality.
+//!
+//! Blocks above the last final one are held here with their writes, receipts and tree changes; a commit lays one block's
+//! into the ledger in one atomic batch and drops what it excludes. Synchronous: the runtime puts it on a thread, the simulator
+//! calls it.
+
+use salus_consensus::config::Roots;
+use salus_contracts::context::BlockContext;
+use salus_contracts::executor::Executor;
+use salus_primitives::block::Block;
+use salus_primitives::certificate::Certificate;
+use salus_primitives::ids::BlockId;
+use salus_primitives::receipt::{Receipt, receipt_root};
+use salus_primitives::state::{StateReadError, WriteSet};
+use salus_storage::ledger::{FinalBlock, Ledger, LedgerError};
+use salus_storage::tree::{TreeDelta, TreeError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The blocks between the ledger's head and the tips of its branches.
+pub struct Execution {
+    ledger: Arc<Ledger>,
+    executor: Executor,
+    pending: BTreeMap<BlockId, Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    block: Arc<Block>,
+    writes: Arc<WriteSet>,
+    tree: Arc<TreeDelta>,
+    receipts: Vec<Receipt>,
+    roots: Roots,
+}
+
+/// A block that was committed, with its receipts.
+#[derive(Debug)]
+pub struct Committed {
+    /// The block.
+    pub block: Arc<Block>,
+    /// What became of its transactions.
+    pub receipts: Vec<Receipt>,
+}
+
+/// Why a block was not executed or committed. The disk failed or we have a bug: the process ends.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    /// The parent has not been executed: the caller broke the order.
+    #[error("the parent of block {0} has not been executed")]
+    UnknownParent(BlockId),
+    /// The block has not been executed.
+    #[error("block {0} has not been executed")]
+    NotExecuted(BlockId),
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateReadError),
+    /// The tree has no answer.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The ledger does not take the block.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl Execution {
+    /// Starts at the ledger's head.
+    #[must_use]
+    pub fn new(ledger: Arc<Ledger>) -> Self {
+        Self {
+            ledger,
+            executor: Executor::default(),
+            pending: BTreeMap::new(),
+        }
+    }
+
+    /// Executes a block on its parent's branch. Executing it again gives the same roots.
+    ///
+    /// # Errors
+    /// [`ExecutionError`]; contracts that refuse a call are no error, their receipts say so.
+    pub fn execute(&mut self, id: BlockId, block: &Arc<Block>) -> Result<Roots, ExecutionError> {
+        if let Some(pending) = self.pending.get(&id) {
+            return Ok(pending.roots);
+        }
+        let branch = self.branch(&block.header.parent, id)?;
+        let writes: Vec<Arc<WriteSet>> = branch.iter().map(|p| Arc::clone(&p.writes)).collect();
+        let deltas: Vec<Arc<TreeDelta>> = branch.iter().map(|p| Arc::clone(&p.tree)).collect();
+        let state = self.ledger.state().with_branch(writes);
+        let context = BlockContext {
+            height: block.header.height,
+            time: block.header.time,
+        };
+        let outcome = self
+            .executor
+            .execute_block(context, &block.transactions, &state)?;
+        let tree = self
+            .ledger
+            .tree()
+            .apply(&deltas, block.header.height, &outcome.writes)?;
+        let roots = Roots {
+            state: tree.root(),
+            receipts: receipt_root(&outcome.receipts),
+        };
+        let pending = Pending {
+            block: Arc::clone(block),
+            writes: Arc::new(outcome.writes),
+            tree: Arc::new(tree),
+            receipts: outcome.receipts,
+            roots,
+        };
+        self.pending.insert(id, pending);
+        Ok(roots)
+    }
+
+    /// Commits an executed block on the ledger's head. `finalization` is the block's own, if it has one.
+    ///
+    /// # Errors
+    /// [`ExecutionError`]; after a failed write the ledger takes nothing more.
+    pub fn commit(
+        &mut self,
+        id: BlockId,
+        finalization: Option<&Certificate>,
+    ) -> Result<Committed, ExecutionError> {
+        let pending = self
+            .pending
+            .remove(&id)
+            .ok_or(ExecutionError::NotExecuted(id))?;
+        self.ledger.commit(&FinalBlock {
+            block: &pending.block,
+            receipts: &pending.receipts,
+            writes: &pending.writes,
+            tree: &pending.tree,
+            finalization,
+        })?;
+        let height = pending.block.header.height;
+        self.pending
+            .retain(|_, other| other.block.header.height > height);
+        Ok(Committed {
+            block: pending.block,
+            receipts: pending.receipts,
+        })
+    }
+
+    /// How many blocks wait for finality.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The executed blocks from the ledger's head up to `parent`, oldest first.
+    fn branch(&self, parent: &BlockId, of: BlockId) -> Result<Vec<&Pending>, ExecutionError> {
+        let head = self.ledger.head().id;
+        let mut branch = Vec::new();
+        let mut id = *parent;
+        while id != head {
+            let pending = self
+                .pending
+                .get(&id)
+                .ok_or(ExecutionError::UnknownParent(of))?;
+            id = pending.block.header.parent;
+            branch.push(pending);
+        }
+        branch.reverse();
+        Ok(branch)
+    }
+}

@@ -1,0 +1,342 @@
+//! What the API holds of a running node: submit, ask, wait.
+
+use crate::mempool::PoolError;
+use crate::runtime::admission::{Submission, Submissions};
+use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
+use salus_contracts::executor::Refusal;
+use salus_genesis::block::GenesisBlock;
+use salus_network::{NetworkCounters, NetworkHandle};
+use salus_primitives::block::BLOCK_MAX;
+use salus_primitives::codec::{self, CodecError};
+use salus_primitives::ids::{EntityId, Epoch, Height, View};
+use salus_primitives::lane::Lane;
+use salus_primitives::receipt::Receipt;
+use salus_primitives::signed::BadSignature;
+use salus_primitives::state::StateRoot;
+use salus_primitives::time::Timestamp;
+use salus_primitives::transaction::{SignedTransaction, TRANSACTION_MAX, TxId};
+use salus_storage::ledger::{Ledger, LedgerError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
+
+/// A running node, as its API sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeHandle {
+    shared: Arc<Shared>,
+}
+
+/// What the runtime's parts share.
+pub(crate) struct Shared {
+    pub(crate) genesis: Arc<GenesisBlock>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) submissions: Submissions,
+    pub(crate) status: watch::Receiver<NodeStatus>,
+    pub(crate) final_height: watch::Receiver<Height>,
+    pub(crate) pending: Arc<PendingTransactions>,
+    pub(crate) network: NetworkHandle,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Transactions this node has admitted and not yet seen final, with the time they came.
+#[derive(Debug, Default)]
+pub struct PendingTransactions(Mutex<HashMap<TxId, Instant>>);
+
+/// What role a node plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeRole {
+    /// It votes.
+    Validator,
+    /// It follows: it has no journal, so it might contradict what it said before.
+    Observer,
+}
+
+/// Where a node stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Height of the last final block that is stored.
+    pub final_height: Height,
+    /// Its block time.
+    pub final_time: Timestamp,
+    /// Height of the highest notarised block.
+    pub head_height: Height,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The view.
+    pub view: View,
+    /// Who manages it.
+    pub manager: Option<EntityId>,
+    /// Whether that is this node.
+    pub is_manager: bool,
+    /// Whether it votes.
+    pub role: NodeRole,
+    /// Whether blocks are final that it does not have.
+    pub catching_up: bool,
+    /// The other validators.
+    pub peers: Vec<PeerStatus>,
+    /// Transactions that wait, in the order of [`Lane::ALL`].
+    pub mempool: [usize; 4],
+    /// Transactions that were final since the start, in the order of [`Lane::ALL`].
+    pub final_transactions: [u64; 4],
+    /// The root of the state after the last final block.
+    pub state_root: StateRoot,
+    /// Why the node has stopped voting for good, if it has.
+    pub halted: Option<String>,
+    /// Whether it can serve clients: it has heard where the others stand, and is not behind.
+    pub ready: bool,
+}
+
+/// One of the other validators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Who it is.
+    pub entity: EntityId,
+    /// Whether it is connected.
+    pub connected: bool,
+}
+
+/// What is known of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// Neither waiting here nor final.
+    Unknown,
+    /// Waits for a block.
+    Pending,
+    /// Is in a final block.
+    Final {
+        /// The block's height.
+        height: Height,
+        /// Its position in the block.
+        index: u32,
+        /// What became of it.
+        receipt: Box<Receipt>,
+    },
+}
+
+/// Why a transaction is not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AdmitError {
+    /// More bytes than a transaction may have.
+    #[error("{length} bytes exceed the limit of {limit}")]
+    TooLarge {
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// Not the canonical encoding of a signed transaction.
+    #[error("not a signed transaction: {0}")]
+    Malformed(CodecError),
+    /// Chain, window, replay or a full lane.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The sender did not sign this.
+    #[error(transparent)]
+    BadSignature(#[from] BadSignature),
+    /// It would fail.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too many are being checked.
+    #[error("too many transactions are being checked, retry after {retry_after:?}")]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The node is stopping, or its store failed.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl AdmitError {
+    /// A short stable name, for metrics and clients.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::Malformed(_) => "malformed",
+            Self::Pool(error) => error.reason(),
+            Self::BadSignature(_) => "bad_signature",
+            Self::Refused(refusal) => refusal.reason,
+            Self::Busy { .. } => "busy",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+impl PoolError {
+    /// A short stable name, for metrics and clients.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::WrongChain { .. } => "wrong_chain",
+            Self::Expired { .. } => "expired",
+            Self::WindowTooFar { .. } => "window_too_far",
+            Self::AlreadyFinal { .. } => "already_final",
+            Self::AlreadyPending { .. } => "already_pending",
+            Self::LaneFull { .. } => "lane_full",
+        }
+    }
+}
+
+const _: () = assert!(TRANSACTION_MAX < BLOCK_MAX, "a block holds a transaction");
+
+impl NodeHandle {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Checks a transaction and, if nothing speaks against it, lets it wait for a block and forwards it to the other
+    /// validators. Waiting is not durable: who submits keeps it until it is final.
+    ///
+    /// # Errors
+    /// [`AdmitError`]. [`PoolError::AlreadyPending`] and [`PoolError::AlreadyFinal`] say that it was taken before.
+    pub async fn submit(&self, bytes: Bytes) -> Result<TxId, AdmitError> {
+        self.submit_as(bytes).await.map_err(|(_, error)| error)
+    }
+
+    /// Like [`NodeHandle::submit`]; an error comes with the lane, where the bytes told it.
+    ///
+    /// # Errors
+    /// See [`NodeHandle::submit`].
+    pub async fn submit_as(&self, bytes: Bytes) -> Result<TxId, (Option<Lane>, AdmitError)> {
+        if bytes.len() > TRANSACTION_MAX {
+            let error = AdmitError::TooLarge {
+                length: bytes.len(),
+                limit: TRANSACTION_MAX,
+            };
+            return Err((None, error));
+        }
+        let transaction: SignedTransaction = codec::decode(&bytes, TRANSACTION_MAX)
+            .map_err(|error| (None, AdmitError::Malformed(error)))?;
+        let lane = Some(transaction.body.lane);
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .submissions
+            .send(Submission::Client { transaction, reply })
+            .map_err(|error| (lane, error))?;
+        match answer.await {
+            Ok(result) => result.map_err(|error| (lane, error)),
+            Err(_) => Err((lane, AdmitError::Stopping)),
+        }
+    }
+
+    /// Where the node stands.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        let mut status = self.shared.status.borrow().clone();
+        let head = self.shared.ledger.head();
+        status.final_height = head.height;
+        status.state_root = head.state_root;
+        status.final_transactions = self.shared.metrics.final_transactions();
+        // a head without a header means a failing store, which ends the node elsewhere
+        if let Ok(Some(header)) = self.shared.ledger.header(head.height) {
+            status.final_time = header.time;
+        }
+        status
+    }
+
+    /// What is known of a transaction.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store fails.
+    pub fn transaction(&self, id: &TxId) -> Result<TransactionStatus, LedgerError> {
+        let ledger = &self.shared.ledger;
+        // looked at first: what leaves the waiting ones between two looks is in the ledger by then
+        let pending = self.shared.pending.contains(id);
+        let Some(position) = ledger.transaction_position(id)? else {
+            return Ok(if pending {
+                TransactionStatus::Pending
+            } else {
+                TransactionStatus::Unknown
+            });
+        };
+        let receipts = ledger.receipts(position.height)?.unwrap_or_default();
+        let receipt = usize::try_from(position.index)
+            .ok()
+            .and_then(|index| receipts.into_iter().nth(index));
+        Ok(match receipt {
+            Some(receipt) => TransactionStatus::Final {
+                height: position.height,
+                index: position.index,
+                receipt: Box::new(receipt),
+            },
+            None => TransactionStatus::Unknown,
+        })
+    }
+
+    /// Waits until a height is final, for at most `timeout`; says whether it is.
+    pub async fn wait_for_height(&self, height: Height, timeout: Duration) -> bool {
+        let mut watched = self.shared.final_height.clone();
+        let reached = watched.wait_for(|reached| *reached >= height);
+        matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
+    }
+
+    /// Waits until a transaction is final, for at most `timeout`, and says what is known of it then.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the store fails.
+    pub async fn wait_for_final(
+        &self,
+        id: &TxId,
+        timeout: Duration,
+    ) -> Result<TransactionStatus, LedgerError> {
+        let mut watched = self.shared.final_height.clone();
+        let deadline = tokio::time::Instant::now() + timeout;
+        loop {
+            watched.borrow_and_update();
+            let status = self.transaction(id)?;
+            if matches!(status, TransactionStatus::Final { .. }) {
+                return Ok(status);
+            }
+            match tokio::time::timeout_at(deadline, watched.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Ok(status),
+            }
+        }
+    }
+
+    /// Blocks, receipts and proofs.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.shared.ledger
+    }
+
+    /// The chain.
+    #[must_use]
+    pub fn genesis(&self) -> &GenesisBlock {
+        &self.shared.genesis
+    }
+
+    /// libp2p's own metrics, in OpenMetrics.
+    #[must_use]
+    pub fn openmetrics(&self) -> String {
+        self.shared.network.openmetrics()
+    }
+
+    /// The network's counters.
+    #[must_use]
+    pub fn network_counters(&self) -> NetworkCounters {
+        self.shared.network.counters()
+    }
+}
+
+impl PendingTransactions {
+    pub(crate) fn insert(&self, id: TxId) {
+        self.locked().insert(id, Instant::now());
+    }
+
+    /// Forgets a transaction; says since when it waited.
+    pub(crate) fn remove(&self, id: &TxId) -> Option<Instant> {
+        self.locked().remove(id)
+    }
+
+    fn contains(&self, id: &TxId) -> bool {
+        self.locked().contains_key(id)
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<TxId, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

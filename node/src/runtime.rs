@@ -1,0 +1,388 @@
+//! The runtime: carries out the replica's effects, in order.
+//!
+//! Threads: *consensus* (this node's replica, its journal, its timers), *execution* (contracts and commits), *admission*
+//! (signatures of transactions), *serve* (ledger reads for peers), and tokio's, which move frames and answer HTTP. Each
+//! talks to the others by bounded queues; what cannot be queued is refused or said again, never waited for by a vote.
+
+pub(crate) mod admission;
+mod clock;
+mod consensus;
+mod execution;
+mod serve;
+
+use crate::execution::ExecutionError;
+use crate::handle::{NodeHandle, NodeRole, PendingTransactions, Shared};
+use crate::home::{NodeFiles, journal_identity};
+use crate::mempool::{Mempool, MempoolLimits};
+use crate::proposer::Proposer;
+use crate::telemetry::metrics::Metrics;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use salus_consensus::config::{Base, Config, Roots, Timing, Voter};
+use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
+use salus_network::{AdmittedPeer, Network, NetworkConfig, NetworkId, NetworkSecret, PeerKey};
+use salus_primitives::certificate::VerifiedCertificate;
+use salus_primitives::codec;
+use salus_primitives::receipt::receipt_root;
+use salus_storage::journal::{FileJournal, JournalError, VoteJournal};
+use salus_storage::ledger::{Ledger, LedgerError, Retention};
+use salus_storage::rocks::RocksStore;
+use salus_storage::store::Store;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// Why a node did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store cannot be opened or written.
+    #[error("the store in {path}: {source}")]
+    Store {
+        /// Where it is.
+        path: String,
+        /// What is wrong.
+        source: LedgerError,
+    },
+    /// The journal cannot be opened or written.
+    #[error("the vote journal: {0}")]
+    Journal(#[from] JournalError),
+    /// A journal record is none.
+    #[error("the vote journal holds a record that cannot be read: {0}")]
+    JournalEntry(codec::CodecError),
+    /// The network did not start.
+    #[error("the network: {0}")]
+    Network(#[from] salus_network::StartError),
+    /// The API did not start, or failed.
+    #[error("the API at {address}: {source}")]
+    Api {
+        /// Where it was to listen.
+        address: String,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// Execution failed: the disk, or a bug.
+    #[error("execution: {0}")]
+    Execution(#[from] ExecutionError),
+    /// The operating system gives no randomness.
+    #[error("no randomness from the operating system: {0}")]
+    Entropy(getrandom::Error),
+    /// The genesis file names no seat for this node.
+    #[error("this node's keys have no seat in the first epoch")]
+    NoSeat,
+    /// A thread could not be started or ended without saying why.
+    #[error("the {0} thread ended")]
+    Thread(&'static str),
+}
+
+/// Transactions between admission and the consensus thread.
+const ADMITTED_QUEUE: usize = 1_024;
+/// Executed blocks between the execution and the consensus thread.
+const EXECUTED_QUEUE: usize = 1_024;
+
+/// Runs a node until `shutdown` completes, or until it cannot go on.
+///
+/// # Errors
+/// [`RunError`]. A graceful stop is `Ok`: everything committed is durable then.
+pub async fn run(
+    files: NodeFiles,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    let genesis = Arc::new(files.genesis.clone());
+    let metrics = Arc::new(Metrics::new());
+    let ledger = Arc::new(open_ledger(&files)?);
+    let (journal, replayed) = open_journal(&files)?;
+    let role = if journal.is_some() {
+        NodeRole::Validator
+    } else {
+        tracing::warn!(
+            "there is no vote journal: this node may have voted before and forgotten it, so it only observes. \
+             If it never voted, `salus init` was not run; if it did, have governance rotate its validator key"
+        );
+        NodeRole::Observer
+    };
+    let config = consensus_config(&files, &ledger, journal.is_some())?;
+
+    let (network, inbound) = start_network(&files).await?;
+    let (status, status_watch) = watch::channel(consensus::initial_status(&files, &ledger, role));
+    let (final_sender, final_watch) = watch::channel(ledger.head().height);
+    let pending = Arc::new(PendingTransactions::default());
+    let (executed_sender, executed) = mpsc::channel(EXECUTED_QUEUE);
+    let (admitted_sender, admitted) = mpsc::channel(ADMITTED_QUEUE);
+    let (submissions, submission_queue) = admission::queue();
+    let (stop, stopping) = watch::channel(false);
+
+    let execution = execution::spawn(
+        Arc::clone(&ledger),
+        execution::Reports {
+            executed: executed_sender,
+            final_height: final_sender,
+            pending: Arc::clone(&pending),
+            metrics: Arc::clone(&metrics),
+        },
+    )?;
+    let admission = admission::spawn(
+        submission_queue,
+        admission::Checks {
+            genesis: genesis.hash,
+            ledger: Arc::clone(&ledger),
+            metrics: Arc::clone(&metrics),
+        },
+        admitted_sender,
+        seeded()?,
+    )?;
+    let server = serve::spawn(Arc::clone(&ledger), network.clone())?;
+    let shared = Arc::new(Shared {
+        genesis: Arc::clone(&genesis),
+        ledger: Arc::clone(&ledger),
+        submissions: submissions.clone(),
+        status: status_watch,
+        final_height: final_watch,
+        pending: Arc::clone(&pending),
+        network: network.clone(),
+        metrics: Arc::clone(&metrics),
+    });
+    let handle = NodeHandle::new(shared);
+
+    let mempool = Mempool::new(
+        genesis.hash,
+        genesis.parameters.window_blocks,
+        MempoolLimits {
+            lane_count_max: files.config.mempool.lane_transactions_max,
+            lane_bytes_max: files.config.mempool.lane_bytes_max,
+        },
+        ledger.head().height,
+        ledger
+            .recent_transactions(genesis.parameters.window_blocks)
+            .map_err(|source| store_error(&files, source))?,
+    );
+    let proposer = Proposer {
+        genesis: genesis.hash,
+        validators: Arc::clone(&config.validators),
+        parameters: genesis.parameters.clone(),
+    };
+    let mut consensus = consensus::spawn(consensus::Setup {
+        certificate: head_certificate(&files, &ledger, &config)?,
+        config,
+        journal,
+        replayed,
+        mempool,
+        proposer,
+        entropy: seeded()?,
+        inbound,
+        network: network.clone(),
+        executed,
+        admitted,
+        execution: execution.commands.clone(),
+        server: server.requests.clone(),
+        submissions,
+        status,
+        pending,
+        role,
+        members: genesis.members.clone(),
+        own: files.member.entity,
+        metrics: Arc::clone(&metrics),
+        stopping: stopping.clone(),
+    })?;
+
+    let address = files.config.api.listen;
+    let api_error = |source| RunError::Api {
+        address: address.to_string(),
+        source,
+    };
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(api_error)?;
+    tracing::info!(
+        api = %listener.local_addr().map_err(api_error)?,
+        peers = ?network.listen_addresses(),
+        genesis = %genesis.hash,
+        height = %ledger.head().height,
+        "node started"
+    );
+    let mut api_stop = stopping.clone();
+    let api = tokio::spawn(serve_api(listener, handle, metrics, async move {
+        // an error means that the sender is gone, which is a stop as well
+        let _ = api_stop.wait_for(|stop| *stop).await;
+    }));
+
+    let result = tokio::select! {
+        () = shutdown => {
+            tracing::info!("stopping");
+            None
+        }
+        result = &mut consensus => Some(result),
+    };
+    // a receiver that is gone has stopped already
+    let _ = stop.send(true);
+    let result = match result {
+        Some(result) => result,
+        None => consensus.await,
+    };
+    drop(api.await);
+    network.shutdown().await;
+    // dropping the senders ends the threads once they have done what was queued
+    let joined = tokio::task::spawn_blocking(move || {
+        drop(server.requests);
+        drop(execution.commands);
+        let execution = execution.thread.join();
+        drop(admission.join());
+        drop(server.thread.join());
+        execution
+    })
+    .await;
+    let executed = match joined {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) | Err(_) => return Err(RunError::Thread("execution")),
+    };
+    // an execution error is the cause of a consensus thread that lost its executor
+    executed?;
+    result.unwrap_or(Err(RunError::Thread("consensus")))?;
+    ledger
+        .sync()
+        .map_err(|source| store_error(&files, source))?;
+    tracing::info!(height = %ledger.head().height, "stopped");
+    Ok(())
+}
+
+fn open_ledger(files: &NodeFiles) -> Result<Ledger, RunError> {
+    let folder = files.home.store_folder();
+    let store = if folder.exists() {
+        RocksStore::open(&folder)
+    } else {
+        RocksStore::create(&folder)
+    }
+    .map_err(|error| store_error(files, error.into()))?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    Ledger::open(
+        store,
+        &files.genesis.block,
+        &files.genesis.writes,
+        Retention::default(),
+    )
+    .map_err(|source| store_error(files, source))
+}
+
+fn store_error(files: &NodeFiles, source: LedgerError) -> RunError {
+    RunError::Store {
+        path: files.home.store_folder().display().to_string(),
+        source,
+    }
+}
+
+type OpenJournal = (Option<Box<dyn VoteJournal>>, Vec<JournalEntry>);
+
+/// Opens the journal; without one the node observes.
+fn open_journal(files: &NodeFiles) -> Result<OpenJournal, RunError> {
+    let identity = journal_identity(files.genesis.hash, &files.keys.public());
+    let (journal, replay) = match FileJournal::open(&files.home.journal_file(), identity) {
+        Ok(opened) => opened,
+        Err(JournalError::Missing { .. }) => return Ok((None, Vec::new())),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(torn) = &replay.torn {
+        tracing::warn!(
+            ?torn,
+            "the last run ended while writing; what was never sent is dropped"
+        );
+    }
+    let entries = replay
+        .entries
+        .iter()
+        .map(|bytes| codec::decode(bytes, JOURNAL_ENTRY_MAX).map_err(RunError::JournalEntry))
+        .collect::<Result<_, _>>()?;
+    Ok((Some(Box::new(journal)), entries))
+}
+
+fn consensus_config(files: &NodeFiles, ledger: &Ledger, votes: bool) -> Result<Config, RunError> {
+    let genesis = &files.genesis;
+    let validators = Arc::new(genesis.validators.clone());
+    let seat = validators
+        .seat_of(&files.member.entity)
+        .ok_or(RunError::NoSeat)?;
+    let head = ledger.head();
+    let missing = || store_error(files, LedgerError::NotGenesis { found: head.height });
+    let read = |source| store_error(files, source);
+    let header = ledger
+        .header(head.height)
+        .map_err(read)?
+        .ok_or_else(missing)?;
+    let receipts = ledger
+        .receipts(head.height)
+        .map_err(read)?
+        .unwrap_or_default();
+    let finalization = ledger.finalization(head.height).map_err(read)?;
+    let view = finalization.map_or(header.view, |certificate| certificate.statement.view());
+    Ok(Config {
+        genesis: genesis.hash,
+        validators,
+        voter: votes.then(|| Voter {
+            seat,
+            signer: files.keys.validator.signer(),
+        }),
+        timing: Timing::from(&genesis.parameters),
+        base: Base {
+            id: head.id,
+            header,
+            view,
+            roots: Roots {
+                state: head.state_root,
+                receipts: receipt_root(&receipts),
+            },
+        },
+    })
+}
+
+fn head_certificate(
+    files: &NodeFiles,
+    ledger: &Ledger,
+    config: &Config,
+) -> Result<Option<VerifiedCertificate>, RunError> {
+    let certificate = ledger
+        .finalization(ledger.head().height)
+        .map_err(|source| store_error(files, source))?;
+    // what the ledger took was checked; a damaged record is as good as none
+    Ok(certificate.and_then(|c| c.verified(config.genesis, &config.validators).ok()))
+}
+
+async fn start_network(
+    files: &NodeFiles,
+) -> Result<(salus_network::NetworkHandle, salus_network::Inbound), RunError> {
+    let own = files.member.entity;
+    let admitted = files
+        .genesis
+        .validators
+        .validators()
+        .iter()
+        .filter(|validator| validator.entity != own)
+        .map(|validator| AdmittedPeer {
+            key: PeerKey::new(validator.network_key.0),
+            addresses: files
+                .config
+                .peers
+                .iter()
+                .filter(|peer| peer.entity == validator.entity)
+                .map(|peer| peer.address.clone())
+                .collect(),
+        })
+        .collect();
+    let network = NetworkId::new(*files.genesis.hash.as_bytes());
+    let config = NetworkConfig::new(network, files.config.listen.clone());
+    let secret = NetworkSecret::new(*files.keys.network.seed());
+    Ok(Network::start(config, &secret, admitted).await?)
+}
+
+fn seeded() -> Result<ChaCha20Rng, RunError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(RunError::Entropy)?;
+    Ok(ChaCha20Rng::from_seed(seed))
+}
+
+async fn serve_api(
+    listener: tokio::net::TcpListener,
+    handle: NodeHandle,
+    metrics: Arc<Metrics>,
+    stop: impl Future<Output = ()>,
+) {
+    stop.await;
+    drop((listener, handle, metrics));
+}

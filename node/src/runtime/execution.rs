@@ -1,0 +1,115 @@
+//! The execution thread: executes and commits in the order asked, and reports.
+
+use crate::execution::{Committed, Execution, ExecutionError};
+use crate::handle::PendingTransactions;
+use crate::runtime::RunError;
+use crate::telemetry::metrics::Metrics;
+use salus_consensus::config::Roots;
+use salus_primitives::block::Block;
+use salus_primitives::certificate::Certificate;
+use salus_primitives::ids::{BlockId, Height};
+use salus_primitives::receipt::Outcome;
+use salus_storage::ledger::Ledger;
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
+
+/// What the thread is asked to do. The queue is bounded by the blocks that are not final.
+pub(crate) enum Command {
+    Execute {
+        id: BlockId,
+        block: Arc<Block>,
+    },
+    Commit {
+        blocks: Vec<BlockId>,
+        finalization: Box<Certificate>,
+    },
+    /// Makes everything committed durable, then answers: the journal may forget what lies below.
+    Sync(std_mpsc::Sender<()>),
+}
+
+/// Whom the thread tells.
+pub(crate) struct Reports {
+    pub(crate) executed: mpsc::Sender<(BlockId, Roots)>,
+    pub(crate) final_height: watch::Sender<Height>,
+    pub(crate) pending: Arc<PendingTransactions>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+pub(crate) struct ExecutionThread {
+    pub(crate) commands: std_mpsc::Sender<Command>,
+    pub(crate) thread: JoinHandle<Result<(), ExecutionError>>,
+}
+
+pub(crate) fn spawn(ledger: Arc<Ledger>, reports: Reports) -> Result<ExecutionThread, RunError> {
+    let (commands, queue) = std_mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .name("execution".into())
+        .spawn(move || {
+            let mut last_time = ledger
+                .header(ledger.head().height)?
+                .map(|header| header.time);
+            let mut execution = Execution::new(Arc::clone(&ledger));
+            for command in queue {
+                match command {
+                    Command::Execute { id, block } => {
+                        let start = Instant::now();
+                        let roots = execution.execute(id, &block)?;
+                        reports
+                            .metrics
+                            .execution_seconds(start.elapsed().as_secs_f64());
+                        // the consensus thread is gone only when the node stops
+                        let _ = reports.executed.blocking_send((id, roots));
+                    }
+                    Command::Commit {
+                        blocks,
+                        finalization,
+                    } => {
+                        let last = blocks.last().copied();
+                        for id in blocks {
+                            let own = (Some(id) == last).then_some(&*finalization);
+                            let committed = execution.commit(id, own)?;
+                            let header = &committed.block.header;
+                            let interval = last_time.map(|last| header.time.millis_since(last));
+                            last_time = Some(header.time);
+                            report(&reports, &committed, interval);
+                        }
+                    }
+                    Command::Sync(done) => {
+                        ledger.sync()?;
+                        let _ = done.send(());
+                    }
+                }
+            }
+            Ok(())
+        })
+        .map_err(|_| RunError::Thread("execution"))?;
+    Ok(ExecutionThread { commands, thread })
+}
+
+fn report(reports: &Reports, committed: &Committed, interval_ms: Option<u64>) {
+    let header = &committed.block.header;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds between two blocks"
+    )]
+    let interval = interval_ms.map(|ms| ms as f64 / 1_000.0);
+    let count = committed.receipts.len();
+    reports
+        .metrics
+        .final_block(header.lane, count, interval, header.height, header.time);
+    for receipt in &committed.receipts {
+        let waited = reports.pending.remove(&receipt.transaction);
+        reports.metrics.transaction_final(
+            receipt.lane,
+            waited.map(|since| since.elapsed().as_secs_f64()),
+        );
+        if matches!(receipt.outcome, Outcome::Failed { .. }) {
+            reports.metrics.transaction_failed(receipt.lane);
+        }
+    }
+    // after the transactions have left the waiting ones: who wakes finds them in the ledger
+    reports.final_height.send_replace(header.height);
+}
