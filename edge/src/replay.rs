@@ -13,17 +13,16 @@ mod courier;
 pub mod histogram;
 mod sampler;
 mod sealer;
+mod shared;
 pub mod summary;
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::BufReader;
+use std::io::{BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::ids::GenesisHash;
@@ -35,12 +34,12 @@ use crate::files;
 use crate::http::HttpUrl;
 use crate::keystore::{Keystore, KeystoreError};
 use crate::light::{LightClient, LightError};
-use crate::outbox::{ItemId, Limits, Outbox, OutboxError, SyncError, Syncer};
+use crate::outbox::{Limits, Outbox, OutboxError, SyncError};
 use crate::source::icu_csv::IcuCsv;
 use crate::source::simulated::Simulated;
 use crate::source::{Source, SourceError};
-use crate::submit::{Nodes, Stop};
-use histogram::Histogram;
+use crate::submit::Nodes;
+use shared::Shared;
 use summary::{ProgressLine, Summary};
 
 /// What to replay, and how.
@@ -153,79 +152,20 @@ pub enum ReplayError {
     Thread(#[source] std::io::Error),
 }
 
-/// What the threads share.
-struct Shared {
-    started: Instant,
-    stop: Stop,
-    /// Time is up: nothing more is read or queued.
-    feeding_ended: AtomicBool,
-    sealing_ended: AtomicBool,
-    queue: Mutex<QueueState>,
-    work: Condvar,
-    space: Condvar,
-    syncer: std::sync::Arc<Syncer>,
-    tally: Mutex<Tally>,
-    client: OnceLock<LightClient>,
-    failure: Mutex<Option<ReplayError>>,
-}
-
-struct QueueState {
-    outbox: Outbox,
-    in_progress: usize,
-    first_sent: BTreeMap<ItemId, Instant>,
-}
-
-#[derive(Default)]
-struct Tally {
-    submitted: u64,
-    resumed: u64,
-    finals: u64,
-    rejected: u64,
-    proven: u64,
-    already_proven: u64,
-    signed_again: u64,
-    lanes: BTreeMap<Lane, Histogram>,
-    refusals: BTreeMap<String, u64>,
-}
-
-impl Shared {
-    /// Monotonic milliseconds, the outbox's clock.
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn queue(&self) -> MutexGuard<'_, QueueState> {
-        lock(&self.queue)
-    }
-
-    fn tally(&self) -> MutexGuard<'_, Tally> {
-        lock(&self.tally)
-    }
-
-    /// A failure of disk or system ends the run; the first one is reported.
-    fn fail(&self, error: ReplayError) {
-        lock(&self.failure).get_or_insert(error);
-        self.stop.stop();
-        self.work.notify_all();
-        self.space.notify_all();
-    }
-
-    /// Whether no reading will come any more, and none is left that could still be proven.
-    fn is_finished(&self) -> bool {
-        if !self.sealing_ended.load(Ordering::Acquire) {
-            return false;
-        }
-        let queue = self.queue();
-        queue.in_progress == 0 && queue.outbox.waiting() == 0
-    }
-}
-
 impl Replay {
     /// Runs until everything is proven, or time is up.
     ///
     /// # Errors
     /// [`ReplayError`] if it cannot begin, or disk or system fail. What nodes and inputs do wrong is counted instead.
-    pub fn run(mut self) -> Result<Summary, ReplayError> {
+    pub fn run(self) -> Result<Summary, ReplayError> {
+        self.run_alarming(std::io::stderr())
+    }
+
+    /// As [`Replay::run`], with alarms written to `output` instead of standard error.
+    ///
+    /// # Errors
+    /// As [`Replay::run`].
+    pub fn run_alarming(mut self, output: impl Write + Send) -> Result<Summary, ReplayError> {
         if self.devices.is_empty() {
             return Err(ReplayError::NoDevice);
         }
@@ -251,35 +191,15 @@ impl Replay {
             );
         }
         let resumed = u64::try_from(recovered.items).unwrap_or(u64::MAX);
-        let shared = Shared {
-            started: Instant::now(),
-            stop: Stop::default(),
-            feeding_ended: AtomicBool::new(false),
-            sealing_ended: AtomicBool::new(false),
-            syncer: outbox.syncer(),
-            queue: Mutex::new(QueueState {
-                outbox,
-                in_progress: 0,
-                first_sent: BTreeMap::new(),
-            }),
-            work: Condvar::new(),
-            space: Condvar::new(),
-            tally: Mutex::new(Tally {
-                submitted: resumed,
-                resumed,
-                ..Tally::default()
-            }),
-            client: OnceLock::new(),
-            failure: Mutex::new(None),
-        };
+        let shared = Shared::new(outbox, resumed);
         if let Some(client) = self.known_client()? {
             let _ = shared.client.set(client);
         }
         let nodes = Nodes::new(std::mem::take(&mut self.nodes), CALL_LIMIT);
-        let alarms = Alarms::new(std::io::stderr(), std::mem::take(&mut self.hooks))
-            .map_err(ReplayError::Thread)?;
+        let alarms =
+            Alarms::new(output, std::mem::take(&mut self.hooks)).map_err(ReplayError::Thread)?;
         let sampled = self.run_threads(&shared, &nodes, source, keystores, alarms)?;
-        if let Some(error) = lock(&shared.failure).take() {
+        if let Some(error) = shared.take_failure() {
             return Err(error);
         }
         let tally = std::mem::take(&mut *shared.tally());
@@ -303,13 +223,13 @@ impl Replay {
         })
     }
 
-    fn run_threads(
+    fn run_threads<W: Write + Send>(
         &self,
         shared: &Shared,
         nodes: &Nodes,
         source: Box<dyn Source + Send>,
         keystores: Vec<Keystore>,
-        alarms: Alarms<std::io::Stderr>,
+        alarms: Alarms<W>,
     ) -> Result<sampler::Sampled, ReplayError> {
         std::thread::scope(|scope| {
             let spawn = |name: &str| {
@@ -379,8 +299,7 @@ impl Replay {
         }
         shared.feeding_ended.store(true, Ordering::Release);
         shared.stop.stop();
-        shared.work.notify_all();
-        shared.space.notify_all();
+        shared.notify_all();
     }
 
     fn open_source(&self) -> Result<Box<dyn Source + Send>, ReplayError> {
@@ -494,11 +413,6 @@ fn lock_folder(folder: &Path) -> Result<File, ReplayError> {
         Err(std::fs::TryLockError::WouldBlock) => Err(ReplayError::InUse(folder.to_owned())),
         Err(std::fs::TryLockError::Error(source)) => Err(error(source)),
     }
-}
-
-/// No code panics while it holds one of these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Panels that were alarmed about and wait to be sealed.

@@ -10,7 +10,8 @@ use salus_primitives::proof::Proven;
 use salus_primitives::receipt::{Outcome, Receipt};
 use salus_primitives::transaction::SignedTransaction;
 
-use super::{Replay, ReplayError, Shared};
+use super::shared::Shared;
+use super::{Replay, ReplayError};
 use crate::device::Device;
 use crate::light::LightClient;
 use crate::outbox::Dispatch;
@@ -43,7 +44,12 @@ fn next_item(shared: &Shared, least: Lane) -> Option<Dispatch> {
             queue.in_progress = queue.in_progress.saturating_add(1);
             return Some(item);
         }
-        let wait = shared.work.wait_timeout(queue, WORK_WAIT);
+        let news = if least == Lane::Emergency {
+            &shared.urgent
+        } else {
+            &shared.work
+        };
+        let wait = news.wait_timeout(queue, WORK_WAIT);
         queue = wait.unwrap_or_else(PoisonError::into_inner).0;
     }
     None

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use salus_primitives::lane::Lane;
 
-use super::{Replay, Shared};
+use super::Replay;
+use super::shared::Shared;
 use crate::alarm::{Alarm, AlarmCounts, Alarms};
 use crate::classify::assess;
 use crate::source::{Source, SourceError};

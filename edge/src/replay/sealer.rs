@@ -13,7 +13,8 @@ use salus_primitives::lane::Lane;
 use salus_primitives::reading::SealedReading;
 
 use super::sampler::Classified;
-use super::{Replay, ReplayError, Shared};
+use super::shared::Shared;
+use super::{Replay, ReplayError};
 use crate::keystore::Keystore;
 use crate::light::LightClient;
 use crate::outbox::{OutboxError, Pushed};
@@ -126,7 +127,7 @@ fn connect(
     replay.remember_anchor(&anchor)?;
     let genesis = client.genesis();
     let _ = shared.client.set(client);
-    shared.work.notify_all();
+    shared.notify_all();
     Ok(Some(genesis))
 }
 
@@ -186,6 +187,9 @@ fn push(
         Some(Ok(pushed)) => {
             drop(queue);
             shared.work.notify_one();
+            if lane == Lane::Emergency {
+                shared.urgent.notify_one();
+            }
             let mut tally = shared.tally();
             match pushed {
                 Pushed::Queued(_) => tally.submitted = tally.submitted.saturating_add(1),

@@ -17,14 +17,14 @@ use salus_primitives::transaction::SignedTransaction;
 use salus_primitives::validators::{Validator, ValidatorSet};
 
 /// Four validators of equal weight and their block 0.
-pub struct Chain {
+pub(crate) struct Chain {
     signers: Vec<Signer>,
     anchor: GenesisAnchor,
 }
 
 impl Chain {
     /// A chain whose keys follow from `seed`.
-    pub fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         let mut signers: Vec<(EntityId, Signer)> = (0..4)
             .map(|number| {
                 (
@@ -57,17 +57,17 @@ impl Chain {
     }
 
     /// The chain's name.
-    pub fn genesis(&self) -> GenesisHash {
+    pub(crate) fn genesis(&self) -> GenesisHash {
         self.anchor.check().expect("block 0 names its validators")
     }
 
     /// The encoded anchor.
-    pub fn anchor(&self) -> Vec<u8> {
+    pub(crate) fn anchor(&self) -> Vec<u8> {
         codec::encode(&self.anchor)
     }
 
     /// Puts `transaction` into block 1, with two others of its kind around it, and proves what became of it.
-    pub fn finalize(&self, transaction: &SignedTransaction, outcome: Outcome) -> Vec<u8> {
+    pub(crate) fn finalize(&self, transaction: &SignedTransaction, outcome: Outcome) -> Vec<u8> {
         let mut before = transaction.clone();
         before.body.nonce = [0xaa; 16];
         let mut after = transaction.clone();

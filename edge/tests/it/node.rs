@@ -1,7 +1,7 @@
 //! A node's HTTP API over a [`Chain`] in memory, with faults on request.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -15,28 +15,28 @@ use crate::chain::Chain;
 
 /// What a node does wrong. Counts say how often.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// Submissions answered with 429.
-    pub full: u32,
+    pub(crate) full: u32,
     /// Submissions refused as expired.
-    pub expired: u32,
+    pub(crate) expired: u32,
     /// Submissions refused for their device.
-    pub unknown_device: u32,
+    pub(crate) unknown_device: u32,
     /// Proofs with a changed byte.
-    pub forged: u32,
+    pub(crate) forged: u32,
     /// Proofs of calls that failed.
-    pub failed: u32,
+    pub(crate) failed: u32,
     /// States answered as unknown.
-    pub forgotten: u32,
+    pub(crate) forgotten: u32,
     /// Whether every answer is no HTTP.
-    pub garbage: bool,
+    pub(crate) garbage: bool,
     /// Whether nothing becomes final.
-    pub stuck: bool,
+    pub(crate) stuck: bool,
 }
 
 /// A running fake node.
-pub struct FakeNode {
-    pub url: HttpUrl,
+pub(crate) struct FakeNode {
+    pub(crate) url: HttpUrl,
     state: Arc<Mutex<State>>,
 }
 
@@ -48,7 +48,7 @@ struct State {
 }
 
 impl FakeNode {
-    pub fn start(chain: &Arc<Chain>, faults: Faults) -> Self {
+    pub(crate) fn start(chain: &Arc<Chain>, faults: Faults) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let url = format!("http://{}", listener.local_addr().unwrap())
             .parse()
@@ -70,17 +70,17 @@ impl FakeNode {
         Self { url, state }
     }
 
-    pub fn set(&self, faults: Faults) {
+    pub(crate) fn set(&self, faults: Faults) {
         self.state.lock().unwrap().faults = faults;
     }
 
     /// How often something was submitted.
-    pub fn submissions(&self) -> u32 {
+    pub(crate) fn submissions(&self) -> u32 {
         self.state.lock().unwrap().submissions
     }
 
     /// Every transaction that was admitted.
-    pub fn transactions(&self) -> Vec<SignedTransaction> {
+    pub(crate) fn transactions(&self) -> Vec<SignedTransaction> {
         self.state
             .lock()
             .unwrap()

@@ -104,7 +104,10 @@ fn every_panel_with_data_is_proven() {
     let bedside = Bedside::new();
     let node = FakeNode::start(&bedside.chain, Faults::default());
 
-    let summary = bedside.replay(&[&node], 400).run().unwrap();
+    let summary = bedside
+        .replay(&[&node], 400)
+        .run_alarming(std::io::sink())
+        .unwrap();
 
     assert_all_proven(&summary);
     assert_eq!(summary.rows.rows, 400);
@@ -140,7 +143,7 @@ fn real_bedside_file_is_proven() {
     replay.input = Input::IcuCsv(input);
     replay.rows = None;
 
-    let summary = replay.run().unwrap();
+    let summary = replay.run_alarming(std::io::sink()).unwrap();
 
     assert_all_proven(&summary);
     let rows = summary.rows;
@@ -201,7 +204,7 @@ fn bad_nodes_beside_a_good_one_do_no_harm() {
     let mut replay = bedside.replay(&[&garbled, &lying, &stranger, &good], 60);
     replay.nodes.push(dead_address());
 
-    let summary = replay.run().unwrap();
+    let summary = replay.run_alarming(std::io::sink()).unwrap();
 
     assert!(summary.is_success(), "{summary}");
     assert!(
@@ -223,7 +226,10 @@ fn full_lane_is_waited_for() {
         },
     );
 
-    let summary = bedside.replay(&[&node], 60).run().unwrap();
+    let summary = bedside
+        .replay(&[&node], 60)
+        .run_alarming(std::io::sink())
+        .unwrap();
 
     assert_all_proven(&summary);
     assert_eq!(u64::from(node.submissions()), summary.submitted + 30);
@@ -241,7 +247,10 @@ fn expired_transaction_is_signed_again() {
         },
     );
 
-    let summary = bedside.replay(&[&node], 40).run().unwrap();
+    let summary = bedside
+        .replay(&[&node], 40)
+        .run_alarming(std::io::sink())
+        .unwrap();
 
     assert_all_proven(&summary);
     assert_eq!(summary.signed_again, 3);
@@ -261,7 +270,10 @@ fn refused_readings_are_kept_for_the_next_run() {
         },
     );
 
-    let first = bedside.replay(&[&node], 40).run().unwrap();
+    let first = bedside
+        .replay(&[&node], 40)
+        .run_alarming(std::io::sink())
+        .unwrap();
 
     assert!(!first.is_success());
     assert_eq!((first.rejected, first.proven), (7, first.submitted - 7));
@@ -273,7 +285,10 @@ fn refused_readings_are_kept_for_the_next_run() {
         (4, 3)
     );
     node.set(Faults::default());
-    let second = bedside.replay(&[&node], 40).run().unwrap();
+    let second = bedside
+        .replay(&[&node], 40)
+        .run_alarming(std::io::sink())
+        .unwrap();
     assert_all_proven(&second);
     assert_eq!((second.resumed, second.submitted), (7, 7));
     assert_eq!(second.already_proven, first.proven);
@@ -291,13 +306,26 @@ fn alarms_are_raised_though_no_node_answers() {
     replay.feed_limit = Some(Duration::from_secs(2));
     replay.drain_limit = Duration::ZERO;
 
-    let alone = replay.run().unwrap();
+    let mut lines = Vec::new();
 
+    let alone = replay.run_alarming(&mut lines).unwrap();
+
+    let lines = String::from_utf8(lines).unwrap();
     assert!(alone.alarms.raised > 0, "{alone}");
+    assert_eq!(lines.lines().count() as u64, alone.alarms.raised);
+    assert!(
+        lines
+            .lines()
+            .all(|line| line.starts_with("ALARM emergency device=")),
+        "{lines}"
+    );
     assert_eq!((alone.r#final, alone.is_success()), (0, false));
     assert_eq!(alone.submitted, 200 - alone.rows.absent_rows, "all queued");
     let node = FakeNode::start(&bedside.chain, Faults::default());
-    let resumed = bedside.replay(&[&node], 0).run().unwrap();
+    let resumed = bedside
+        .replay(&[&node], 0)
+        .run_alarming(std::io::sink())
+        .unwrap();
     assert_all_proven(&resumed);
     assert_eq!(resumed.resumed, alone.submitted);
 }
@@ -312,7 +340,7 @@ fn alarms_do_not_wait_for_the_chain_to_be_known() {
     replay.feed_limit = Some(Duration::from_secs(2));
     replay.drain_limit = Duration::ZERO;
 
-    let summary = replay.run().unwrap();
+    let summary = replay.run_alarming(std::io::sink()).unwrap();
 
     assert!(summary.alarms.raised > 0, "{summary}");
     assert_eq!(summary.submitted, 0);
@@ -332,7 +360,7 @@ fn damaged_rows_are_counted_and_skipped() {
     let mut replay = bedside.replay(&[&node], 100);
     replay.input = Input::IcuCsv(input);
 
-    let summary = replay.run().unwrap();
+    let summary = replay.run_alarming(std::io::sink()).unwrap();
 
     assert_all_proven(&summary);
     assert_eq!((summary.submitted, summary.invalid_rows), (2, 1));
@@ -347,16 +375,22 @@ fn damaged_rows_are_counted_and_skipped() {
 fn data_folder_belongs_to_one_chain_and_one_process() {
     let bedside = Bedside::new();
     let node = FakeNode::start(&bedside.chain, Faults::default());
-    bedside.replay(&[&node], 5).run().unwrap();
+    bedside
+        .replay(&[&node], 5)
+        .run_alarming(std::io::sink())
+        .unwrap();
 
     let mut foreign = bedside.replay(&[&node], 5);
     foreign.genesis = Some(Chain::new(9).genesis());
-    assert!(matches!(foreign.run(), Err(ReplayError::OtherChain { .. })));
+    assert!(matches!(
+        foreign.run_alarming(std::io::sink()),
+        Err(ReplayError::OtherChain { .. })
+    ));
 
     let held = std::fs::File::open(bedside.path("data/lock")).unwrap();
     held.lock().unwrap();
     assert!(matches!(
-        bedside.replay(&[&node], 5).run(),
+        bedside.replay(&[&node], 5).run_alarming(std::io::sink()),
         Err(ReplayError::InUse(_))
     ));
 }
@@ -367,7 +401,10 @@ fn node_of_another_chain_is_not_believed() {
     let bedside = Bedside::new();
     let stranger = FakeNode::start(&Arc::new(Chain::new(9)), Faults::default());
 
-    let error = bedside.replay(&[&stranger], 5).run().unwrap_err();
+    let error = bedside
+        .replay(&[&stranger], 5)
+        .run_alarming(std::io::sink())
+        .unwrap_err();
 
     assert!(matches!(error, ReplayError::Anchor(_)), "{error}");
     assert_eq!(stranger.submissions(), 0);
