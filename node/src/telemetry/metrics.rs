@@ -21,14 +21,6 @@ use salus_primitives::time::Timestamp;
 use std::fmt;
 use std::sync::OnceLock;
 
-/// What a peer can be at fault for.
-pub const PEER_FAULTS: [&str; 4] = [
-    "malformed_frame",
-    "invalid_message",
-    "invalid_proposal",
-    "equivocation",
-];
-
 /// All metrics of one node, in a registry of its own. Every method is cheap and may be called from any thread.
 pub struct Metrics {
     registry: Registry,
@@ -40,7 +32,6 @@ pub struct Metrics {
     is_manager: IntGauge,
     is_ready: IntGauge,
     view_changes: IntCounterVec,
-    peer_faults: IntCounterVec,
     peer_faults: IntCounterVec,
     blocks_final: [IntCounter; 4],
     block_interval: Histogram,
@@ -93,14 +84,6 @@ impl Metrics {
             view_changes.with_label_values(&[cause.name()]);
         }
         view_changes.with_label_values(&[QUORUM]);
-        let peer_faults = make.counters(
-            "peer_faults_total",
-            "Things no honest peer sends, by kind.",
-            &["kind"],
-        )?;
-        for kind in PEER_FAULTS {
-            peer_faults.with_label_values(&[kind]);
-        }
         let rejected = make.counters(
             "transactions_rejected_total",
             "Transactions not admitted. The lane is `none` where it could not be read.",
@@ -150,7 +133,6 @@ impl Metrics {
                 "Whether this node takes part: `/readyz` answers 200.",
             )?,
             view_changes,
-            peer_faults,
             peer_faults,
             blocks_final: make.counter_by_lane("blocks_final_total", "Final blocks.")?,
             block_interval: make.histogram(
@@ -224,23 +206,26 @@ impl Metrics {
     }
 
     /// A block became final. `interval_seconds` since the final block before it, if that was seen.
-    pub fn final_block(&self, lane: Lane, transactions: usize, interval_seconds: Option<f64>) {
+    pub fn final_block(
+        &self,
+        lane: Lane,
+        transactions: usize,
+        interval_seconds: Option<f64>,
+        height: Height,
+        time: Timestamp,
+    ) {
         self.blocks_final[lane.index()].inc();
         self.block_transactions.observe(transactions as f64);
         if let Some(interval) = interval_seconds {
             self.block_interval.observe(interval);
         }
+        self.finalized(height, time);
     }
 
-    /// The highest final block.
+    /// The highest final block, without counting it: at start.
     pub fn finalized(&self, height: Height, time: Timestamp) {
         self.finalized_height.set(gauge_value(height.get()));
         self.finalized_timestamp.set(seconds(time));
-    }
-
-    /// A peer sent something no honest peer sends; one of [`PEER_FAULTS`].
-    pub fn peer_fault(&self, kind: &'static str) {
-        self.peer_faults.with_label_values(&[kind]).inc();
     }
 
     /// The view this node is in, and whether it is its block manager.
@@ -609,8 +594,13 @@ mod tests {
         metrics.transaction_final(Lane::Emergency, None);
         metrics.nullified(Some(NullifyCause::NoProposal));
         metrics.nullified(None);
-        metrics.final_block(Lane::Emergency, 2, Some(0.3));
-        metrics.finalized(Height::new(9), Timestamp::from_millis(1_500));
+        metrics.final_block(
+            Lane::Emergency,
+            2,
+            Some(0.3),
+            Height::new(9),
+            Timestamp::from_millis(1_500),
+        );
         metrics.peer_fault("equivocation");
 
         let text = metrics.encode();
