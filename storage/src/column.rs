@@ -1,14 +1,14 @@
 //! Every column: what it holds, how its keys are laid out, and its schema version.
 //!
 //! Heights and counters in keys are big-endian, so that key order is numeric order. Values are records of
-//! [`record`](crate::record): the payload with a checksum that binds it to its column and key.
+//! `record`: the payload with a checksum that binds it to its column and key.
 
 use salus_primitives::ids::Height;
 
 /// A column of the store; a column family in RocksDB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Column {
-    /// `"genesis"`, `"head"`, `"column/<name>"` -> what the store is ([`crate::schema`]) and how far it is.
+    /// `"genesis"`, `"head"`, `"column/<name>"` -> what the store is (`schema`) and how far it is.
     Meta,
     /// height (8) -> encoded block. Never pruned.
     Blocks,

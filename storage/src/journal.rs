@@ -1,6 +1,6 @@
 //! The consensus journal: what a validator said, durable before anyone hears it (DESIGN section 4, rule 8).
 //!
-//! An append-only sequence of opaque entries, checked and numbered by [`frame`]. [`FileJournal`] keeps it in a file;
+//! An append-only sequence of opaque entries, checked and numbered by `frame`. [`FileJournal`] keeps it in a file;
 //! [`MemoryJournal`] is the simulator's, and fails on request.
 //!
 //! - **Append, then sync, then send.** Several appends may share one sync; nothing may leave the node before it.

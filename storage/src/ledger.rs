@@ -308,7 +308,7 @@ impl Ledger {
         Ok(height)
     }
 
-    /// Drops what no height within the retention needs. At most [`PRUNE_LIMIT`] records of each kind a block, so that a
+    /// Drops what no height within the retention needs. At most `PRUNE_LIMIT` records of each kind a block, so that a
     /// shortened retention is caught up with over some blocks instead of in one. Returns up to where all is pruned.
     fn stage_pruning(
         &self,
