@@ -6,6 +6,8 @@ mod files;
 mod genesis;
 mod init;
 mod keys;
+mod localnet;
+mod start;
 mod status;
 mod tx;
 
@@ -31,11 +33,15 @@ enum Command {
     Genesis(genesis::Arguments),
     /// Prepares a home for a new validator.
     Init(init::Arguments),
+    /// Runs the node until SIGTERM or Ctrl-C.
+    Start(start::Arguments),
     /// Shows how a node stands.
     Status(status::Arguments),
     /// Makes, submits and follows transactions.
     #[command(subcommand)]
     Tx(tx::Command),
+    /// Runs a whole network on this machine, with a bedside device that uses it.
+    Localnet(localnet::Arguments),
 }
 
 /// Parses the process's arguments, does what they say, and reports on stderr what went wrong.
@@ -44,6 +50,8 @@ pub fn main() -> ExitCode {
         Command::Keys(command) => keys::run(command),
         Command::Genesis(arguments) => genesis::run(arguments),
         Command::Init(arguments) => init::run(arguments),
+        Command::Start(arguments) => start::run(arguments),
+        Command::Localnet(arguments) => localnet::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Tx(command) => tx::run(command),
     };

@@ -174,6 +174,16 @@ impl ApiClient {
         self.get_json("/status")
     }
 
+    /// The metrics, in Prometheus' text form.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn metrics(&self) -> Result<String, ClientError> {
+        let path = "/metrics";
+        let body = self.get(path, Duration::ZERO)?;
+        String::from_utf8(body).map_err(|error| self.malformed(path, &error))
+    }
+
     /// Whether the node takes part: it is there and does not catch up.
     #[must_use]
     pub fn is_ready(&self) -> bool {

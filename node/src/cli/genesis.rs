@@ -54,7 +54,15 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     let file = match (&arguments.check, &arguments.out, &arguments.chain) {
         (Some(file), _, _) => file,
         (None, Some(file), Some(chain)) => {
-            let spec = new_spec(&arguments, chain)?;
+            let mut members = Vec::new();
+            for path in &arguments.members {
+                members.extend(read_members(path)?);
+            }
+            let time = match arguments.time {
+                Some(time) => time,
+                None => now()?,
+            };
+            let spec = new_spec(chain, time, members);
             spec.check().map_err(Failure::usage)?;
             write_new(file, spec.to_toml().as_bytes())?;
             file
@@ -70,28 +78,24 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn new_spec(arguments: &Arguments, chain: &str) -> Result<GenesisSpec, Failure> {
-    let mut members = Vec::new();
-    for path in &arguments.members {
-        members.extend(read_members(path)?);
-    }
-    let genesis_time = match arguments.time {
-        Some(time) => time,
-        None => now()?,
-    };
+/// A genesis with the parameters to begin with.
+pub(super) fn new_spec(chain: &str, time: Instant, members: Vec<MemberSpec>) -> GenesisSpec {
     let preset = presets::local();
-    Ok(GenesisSpec {
+    GenesisSpec {
         chain: chain.to_owned(),
-        genesis_time,
+        genesis_time: time,
         consensus: preset.consensus,
         lanes: preset.lanes,
         members,
-    })
+    }
 }
 
 fn read_members(path: &Path) -> Result<Vec<MemberSpec>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| {
-        Failure::usage(format!("cannot read --members {}: {source}", path.display()))
+        Failure::usage(format!(
+            "cannot read --members {}: {source}",
+            path.display()
+        ))
     })?;
     let file: MembersFile = toml::from_str(&text)
         .map_err(|error| Failure::usage(format!("--members {}: {error}", path.display())))?;
@@ -101,17 +105,26 @@ fn read_members(path: &Path) -> Result<Vec<MemberSpec>, Failure> {
 /// For people, on stderr; stdout carries the hash alone.
 fn describe(genesis: &GenesisBlock) {
     let total: u64 = genesis.members.iter().map(|member| member.weight).sum();
-    eprintln!("chain {}, {} members:", genesis.chain, genesis.members.len());
+    eprintln!(
+        "chain {}, {} members:",
+        genesis.chain,
+        genesis.members.len()
+    );
     for member in &genesis.members {
-        eprintln!("  {:<20} {:<10} weight {} of {total}", member.name, member.role, member.weight);
+        eprintln!(
+            "  {:<20} {:<10} weight {} of {total}",
+            member.name,
+            member.role.name(),
+            member.weight
+        );
     }
 }
 
-fn now() -> Result<Instant, Failure> {
+/// This machine's time in whole seconds, so that the file is easy to read and to compare.
+pub(super) fn now() -> Result<Instant, Failure> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_err(|_| Failure::failed("this machine's clock is before 1970; set it"))?;
-    // Whole seconds, so that the file is easy to read and to compare.
     Ok(Instant(Timestamp::from_millis(since.as_secs() * 1000)))
 }
 

@@ -6,6 +6,7 @@ use crate::config::{self, NewConfig, PeerEntry};
 use crate::home::{Home, journal_identity, member_of, read_genesis};
 use crate::keys::NodeKeys;
 use clap::Args;
+use salus_genesis::block::GenesisBlock;
 use salus_storage::journal::FileJournal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,18 +32,39 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Outcome {
     let home = Home::new(&arguments.home);
-    refuse_used(&home)?;
-    let public = NodeKeys::read(&home.keys_file())?.public();
-    let genesis = read_genesis(&arguments.genesis)?;
-    let member = member_of(&genesis, &public)?;
     let config = NewConfig {
         listen: arguments.listen,
         api: arguments.api,
         peers: arguments.peers,
     };
+    let (genesis, member) = prepare(&home, &arguments.genesis, &config)?;
+    println!(
+        "{} is ready to validate {} as {member}",
+        home.root().display(),
+        genesis.chain,
+    );
+    println!("genesis hash {}", genesis.hash);
+    println!("next: salus start --home {}", home.root().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a home from its keys: configuration, copy of the genesis file, empty vote journal. Returns the chain and the name of
+/// the member whose home it is.
+///
+/// # Errors
+/// A usage failure for a home that was initialised before, and for files that do not fit one another.
+pub(super) fn prepare(
+    home: &Home,
+    genesis_file: &Path,
+    config: &NewConfig,
+) -> Result<(GenesisBlock, String), Failure> {
+    refuse_used(home)?;
+    let public = NodeKeys::read(&home.keys_file())?.public();
+    let genesis = read_genesis(genesis_file)?;
+    let member = member_of(&genesis, &public)?.name.clone();
     config.check()?.check_members(&genesis.members)?;
 
-    copy_genesis(&arguments.genesis, &home.genesis_file())?;
+    copy_genesis(genesis_file, &home.genesis_file())?;
     write_new(&home.config_file(), config.text().as_bytes())?;
     make_folder(&home.data_folder())?;
     // The marker is first: a crash between the two leaves a validator that cannot vote, not one that may get a second
@@ -54,16 +76,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         journal_identity(genesis.hash, &public),
     )
     .map_err(Failure::failed)?;
-
-    println!(
-        "{} is ready to validate {} as {}",
-        home.root().display(),
-        genesis.chain,
-        member.name
-    );
-    println!("genesis hash {}", genesis.hash);
-    println!("next: salus start --home {}", home.root().display());
-    Ok(ExitCode::SUCCESS)
+    Ok((genesis, member))
 }
 
 /// A second journal would forget what the first one says this validator has voted.
@@ -90,9 +103,7 @@ fn copy_genesis(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 fn parse_peer(text: &str) -> Result<PeerEntry, String> {
-    let (entity, address) = text
-        .split_once('=')
-        .ok_or("write it as NAME=MULTIADDR")?;
+    let (entity, address) = text.split_once('=').ok_or("write it as NAME=MULTIADDR")?;
     Ok(PeerEntry {
         entity: entity.to_owned(),
         address: address.to_owned(),
