@@ -16,3 +16,4 @@ pub mod wire;
 pub mod execution;
 pub mod handle;
 pub mod runtime;
+pub mod serve;

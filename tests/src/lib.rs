@@ -1,1 +1,4 @@
-//! placeholder
+//! The seeded cluster, fixtures, and what the end-to-end tests share. Nothing depends on this crate.
+
+pub mod keys;
+pub mod sim;

@@ -1,0 +1,33 @@
+//! What the ledger answers to peers that are behind (rule 10).
+
+use crate::wire::{RANGE_BLOCKS, RANGE_BYTES, Request, Response};
+use salus_primitives::block::Block;
+use salus_primitives::ids::Height;
+use salus_storage::ledger::{Ledger, LedgerError};
+
+/// What the ledger has for a request.
+///
+/// # Errors
+/// [`LedgerError`] if the store fails.
+pub fn answer(ledger: &Ledger, request: Request) -> Result<Option<Response>, LedgerError> {
+    match request {
+        Request::Body(id) => Ok(ledger.block_by_id(&id)?.map(Box::new).map(Response::Body)),
+        Request::Range { from } => range(ledger, from),
+        Request::Certificates { .. } => Ok(None),
+    }
+}
+
+/// Blocks from `from` on, up to the last one among them that has a finalisation of its own.
+fn range(ledger: &Ledger, from: Height) -> Result<Option<Response>, LedgerError> {
+    let mut blocks: Vec<Block> = ledger.blocks(from, RANGE_BLOCKS, RANGE_BYTES)?;
+    while let Some(last) = blocks.last() {
+        if let Some(finalization) = ledger.finalization(last.header.height)? {
+            return Ok(Some(Response::Range {
+                blocks,
+                finalization,
+            }));
+        }
+        blocks.pop();
+    }
+    Ok(None)
+}

@@ -1,0 +1,113 @@
+//! Properties that hold after every event.
+
+use salus_consensus::message::Message;
+use salus_consensus::vote::Vote;
+use salus_node::wire::Frame;
+use salus_primitives::certificate::Statement;
+use salus_primitives::ids::{BlockId, Height, Seat, View};
+use salus_primitives::state::StateRoot;
+use std::collections::BTreeMap;
+
+/// What was seen of the whole cluster.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// One block a height, one root after it.
+    finals: BTreeMap<Height, (BlockId, StateRoot)>,
+    /// What each honest seat has said aloud in each view.
+    said: BTreeMap<(Seat, View), Said>,
+    violation: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    notarized: Option<BlockId>,
+    finalized: Option<BlockId>,
+    nullified: bool,
+}
+
+/// Tenure of the simulated chain, for rule 6.
+const TENURE: u64 = 4;
+
+impl Checks {
+    /// The first violation found.
+    #[must_use]
+    pub const fn violation(&self) -> Option<&String> {
+        self.violation.as_ref()
+    }
+
+    /// A node says that a block is final with this root after it.
+    pub fn on_final(&mut self, node: &str, height: Height, id: BlockId, root: StateRoot) {
+        let known = self.finals.entry(height).or_insert((id, root));
+        if *known != (id, root) {
+            let known = *known;
+            self.violate(format!(
+                "{node} has {id} with root {root} final at height {height}, another node has {known:?}"
+            ));
+        }
+    }
+
+    /// An honest node sends a frame.
+    pub fn on_sent(&mut self, seat: Seat, frame: &Frame) {
+        match frame {
+            Frame::Consensus(Message::Vote { vote, .. }) => self.on_vote(seat, vote),
+            Frame::Consensus(Message::Proposal(proposal)) => self.on_vote(seat, &proposal.vote),
+            Frame::Consensus(Message::Status(status)) => {
+                for vote in &status.votes {
+                    self.on_vote(seat, vote);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An honest key never signs two things that exclude each other, crash or not (rules 3 and 6).
+    fn on_vote(&mut self, seat: Seat, vote: &Vote) {
+        if vote.seat != seat {
+            self.violate(format!("seat {seat} sends a vote as seat {}", vote.seat));
+            return;
+        }
+        let view = vote.statement.view();
+        let said = self.said.entry((seat, view)).or_default();
+        let conflict = match vote.statement {
+            Statement::Notarize { block, .. } => said
+                .notarized
+                .replace(block)
+                .is_some_and(|first| first != block),
+            Statement::Finalize { block, .. } => said
+                .finalized
+                .replace(block)
+                .is_some_and(|first| first != block),
+            Statement::Nullify { .. } => {
+                said.nullified = true;
+                false
+            }
+        };
+        if conflict {
+            self.violate(format!(
+                "seat {seat} contradicts itself: {:?}",
+                vote.statement
+            ));
+        }
+        let term = (view.get() - 1) / TENURE;
+        let (first, last) = (term * TENURE + 1, (term + 1) * TENURE);
+        let mut nullified = None;
+        for number in first..=last {
+            let Some(said) = self.said.get(&(seat, View::new(number))) else {
+                continue;
+            };
+            if said.nullified && nullified.is_none() {
+                nullified = Some(number);
+            }
+            if let (Some(nullified), Some(block)) = (nullified, said.finalized) {
+                self.violate(format!(
+                    "seat {seat} nullified view {nullified} and finalised {block} in view {number} of one term"
+                ));
+                return;
+            }
+        }
+    }
+
+    fn violate(&mut self, violation: String) {
+        self.violation.get_or_insert(violation);
+    }
+}
