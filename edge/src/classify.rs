@@ -273,6 +273,42 @@ mod tests {
         }
     }
 
+    /// The chart agrees with the reference, band by band, where that is at hand.
+    #[test]
+    fn chart_agrees_with_the_reference() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../shared/reference/news2.csv"
+        );
+        let Ok(reference) = std::fs::read_to_string(path) else {
+            println!("skipped: there is no reference chart at {path}");
+            return;
+        };
+        let mut bands = 0;
+        for row in reference.lines().skip(1) {
+            let fields: Vec<&str> = row.split(',').collect();
+            let sign = match fields[0] {
+                "resp_rate" => &SIGNS[0],
+                "spo2_scale1" => &SIGNS[1],
+                "systolic_bp" => &SIGNS[2],
+                "pulse" => &SIGNS[3],
+                "temperature" => &SIGNS[4],
+                _ => continue,
+            };
+            for bound in [fields[2], fields[3]] {
+                if let Ok(crate::milli::Field::Present(value)) = crate::milli::Field::parse(bound) {
+                    assert_eq!(
+                        sign.points(value),
+                        fields[4].parse::<u8>().unwrap(),
+                        "{row}"
+                    );
+                }
+            }
+            bands += 1;
+        }
+        assert_eq!(bands, 25, "every band of the five signs");
+    }
+
     /// The sum chooses the lane where no single sign does.
     #[test]
     fn sum_chooses_the_lane() {

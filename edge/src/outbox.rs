@@ -217,20 +217,7 @@ impl Outbox {
         if self.readings.contains(&reading) {
             return Ok(Pushed::Known);
         }
-        let limit = match lane {
-            Lane::Emergency => self.limits.items,
-            Lane::Monitoring | Lane::Routine | Lane::Bulk => self
-                .limits
-                .items
-                .saturating_sub(self.limits.reserved_for_emergencies),
-        };
-        if self.items.len() >= limit {
-            return Err(OutboxError::Full {
-                lane,
-                items: self.items.len(),
-                limit,
-            });
-        }
+        self.check_room(lane)?;
         let id = ItemId(self.next_id);
         self.next_id = self.next_id.saturating_add(1);
         let record = Record::Queued {
@@ -252,6 +239,28 @@ impl Outbox {
         self.readings.insert(reading);
         self.queue.insert(id, lane);
         Ok(Pushed::Queued(id))
+    }
+
+    /// Whether a reading of `lane` finds room now.
+    ///
+    /// # Errors
+    /// [`OutboxError::Full`] if it does not.
+    pub fn check_room(&self, lane: Lane) -> Result<(), OutboxError> {
+        let limit = match lane {
+            Lane::Emergency => self.limits.items,
+            Lane::Monitoring | Lane::Routine | Lane::Bulk => self
+                .limits
+                .items
+                .saturating_sub(self.limits.reserved_for_emergencies),
+        };
+        if self.items.len() >= limit {
+            return Err(OutboxError::Full {
+                lane,
+                items: self.items.len(),
+                limit,
+            });
+        }
+        Ok(())
     }
 
     /// The most urgent item that is due at `now`, if one is in a lane at least as urgent as `least`.

@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::{Replay, ReplayError};
 use crate::keystore::Keystore;
 use crate::light::LightClient;
-use crate::outbox::{OutboxError, Pushed};
+use crate::outbox::Pushed;
 use crate::seal::{Period, pseudonym, reading};
 use crate::submit::Nodes;
 
@@ -46,8 +46,9 @@ pub(super) fn run(
         let Some(classified) = waiting.most_urgent() else {
             continue;
         };
-        let sealed = seal(replay, genesis, &mut keystores, classified)?;
-        if push(replay, shared, classified.lane, sealed)? {
+        if is_room(replay, shared, classified.lane) {
+            let sealed = seal(replay, genesis, &mut keystores, classified)?;
+            push(shared, classified.lane, sealed)?;
             waiting.done();
         }
     }
@@ -166,46 +167,36 @@ fn seal(
     )?)
 }
 
-/// Queues a sealed reading; `false` after a while without room.
-fn push(
-    replay: &Replay,
-    shared: &Shared,
-    lane: Lane,
-    sealed: SealedReading,
-) -> Result<bool, ReplayError> {
-    let mut queue = shared.queue();
+/// Whether a reading of `lane` finds room; waits a while for it. Asked before sealing, which is the dearer part.
+fn is_room(replay: &Replay, shared: &Shared, lane: Lane) -> bool {
+    let queue = shared.queue();
     // A replay without pace would fill the outbox with hours of readings that nobody waits for.
     let ahead = replay.interval.is_zero()
         && lane != Lane::Emergency
         && queue.outbox.waiting() >= replay.in_flight.saturating_mul(2).max(AHEAD_MIN);
-    let pushed = if ahead {
-        None
-    } else {
-        Some(queue.outbox.push(lane, sealed))
-    };
-    match pushed {
-        Some(Ok(pushed)) => {
-            drop(queue);
-            shared.work.notify_one();
-            if lane == Lane::Emergency {
-                shared.urgent.notify_one();
-            }
-            let mut tally = shared.tally();
-            match pushed {
-                Pushed::Queued(_) => tally.submitted = tally.submitted.saturating_add(1),
-                Pushed::Done => tally.already_proven = tally.already_proven.saturating_add(1),
-                // Resumed items were counted when the outbox was opened.
-                Pushed::Known => {}
-            }
-            Ok(true)
-        }
-        None | Some(Err(OutboxError::Full { .. })) => {
-            let wait = shared.space.wait_timeout(queue, SPACE_WAIT);
-            drop(wait.unwrap_or_else(PoisonError::into_inner));
-            Ok(false)
-        }
-        Some(Err(error)) => Err(error.into()),
+    if !ahead && queue.outbox.check_room(lane).is_ok() {
+        return true;
     }
+    let wait = shared.space.wait_timeout(queue, SPACE_WAIT);
+    drop(wait.unwrap_or_else(PoisonError::into_inner));
+    false
+}
+
+/// Queues a sealed reading, for which there is room: nobody else queues.
+fn push(shared: &Shared, lane: Lane, sealed: SealedReading) -> Result<(), ReplayError> {
+    let pushed = shared.queue().outbox.push(lane, sealed)?;
+    shared.work.notify_one();
+    if lane == Lane::Emergency {
+        shared.urgent.notify_one();
+    }
+    let mut tally = shared.tally();
+    match pushed {
+        Pushed::Queued(_) => tally.submitted = tally.submitted.saturating_add(1),
+        Pushed::Done => tally.already_proven = tally.already_proven.saturating_add(1),
+        // Resumed items were counted when the outbox was opened.
+        Pushed::Known => {}
+    }
+    Ok(())
 }
 
 /// Panels that may overtake one another.

@@ -25,7 +25,7 @@ pub struct Summary {
     pub rejected: u64,
     /// Readings whose receipt, of success, was proven.
     pub proven: u64,
-    /// Readings that an earlier run had proven, and that were not submitted again.
+    /// Rows whose reading was proven before they were read, as of an earlier run; they were not submitted again.
     pub already_proven: u64,
     /// Transactions signed again because they had expired.
     pub signed_again: u64,

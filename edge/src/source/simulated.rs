@@ -1,7 +1,7 @@
 //! Virtual patients on virtual monitors, from a seed.
 //!
 //! Each bed has a person with a resting level for every vital, who drifts, deteriorates and recovers. Illness moves the
-//! levels towards those of [`Condition`], so that a course passes through `routine`, `monitoring` and `emergency` as a real
+//! levels towards those of each condition, so that a course passes through `routine`, `monitoring` and `emergency` as a real
 //! one does. Sensors fall off and write zeros, the cuff measures every quarter of an hour. One seed gives one sequence, on
 //! every machine.
 

@@ -291,7 +291,11 @@ fn refused_readings_are_kept_for_the_next_run() {
         .unwrap();
     assert_all_proven(&second);
     assert_eq!((second.resumed, second.submitted), (7, 7));
-    assert_eq!(second.already_proven, first.proven);
+    // A resumed reading may be proven before its row is read again.
+    assert!(
+        (first.proven..=first.submitted).contains(&second.already_proven),
+        "{second}"
+    );
     assert_eq!(readings(&node).len() as u64, first.submitted);
 }
 
@@ -303,7 +307,7 @@ fn alarms_are_raised_though_no_node_answers() {
     replay.nodes.push(dead_address());
     replay.anchor = Some(bedside.chain.anchor());
     replay.interval = Duration::from_millis(1);
-    replay.feed_limit = Some(Duration::from_secs(2));
+    replay.feed_limit = Some(Duration::from_secs(4));
     replay.drain_limit = Duration::ZERO;
 
     let mut lines = Vec::new();
@@ -337,7 +341,7 @@ fn alarms_do_not_wait_for_the_chain_to_be_known() {
     let mut replay = bedside.replay(&[], 200);
     replay.nodes.push(dead_address());
     replay.interval = Duration::from_millis(1);
-    replay.feed_limit = Some(Duration::from_secs(2));
+    replay.feed_limit = Some(Duration::from_secs(4));
     replay.drain_limit = Duration::ZERO;
 
     let summary = replay.run_alarming(std::io::sink()).unwrap();
