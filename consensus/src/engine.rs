@@ -179,6 +179,10 @@ impl Engine {
     }
 
     fn enter(&mut self, now: Now, view: View, entry: Option<VerifiedCertificate>) {
+        if self.work_since.is_none() {
+            // nothing was due in the view that is left: its age says nothing about finality (rule 5)
+            self.state(self.view).entered_at = Some(now.monotonic);
+        }
         self.view = view;
         self.entry = entry;
         self.entry_persisted = false;
@@ -209,7 +213,11 @@ impl Engine {
             || self.heartbeat_due(now);
         self.work_since = match (work, self.work_since) {
             (false, _) => None,
-            (true, None) => Some(now.monotonic),
+            (true, None) => {
+                self.state(self.view).entered_at = Some(now.monotonic);
+                self.resent_at = now.monotonic;
+                Some(now.monotonic)
+            }
             (true, since) => since,
         };
     }

@@ -17,7 +17,7 @@ pub(crate) struct ViewState {
     pub(crate) finalize: Tally,
     pub(crate) nullify: Tally,
     pub(crate) notarization: Option<VerifiedCertificate>,
-    /// When this node entered it, if it did.
+    /// When this node entered it, if it did; or, if nothing was due then, when something first was.
     pub(crate) entered_at: Option<Monotonic>,
     pub(crate) own: OwnVotes,
 }

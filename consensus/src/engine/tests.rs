@@ -1,1 +1,3 @@
-//! Table-driven tests, one group a rule.
+//! Whole clusters, and table-driven tests, one file a rule.
+
+mod rule_05_nullify;
