@@ -30,7 +30,8 @@ impl MemberKeys {
     pub fn nth(n: u8) -> Self {
         let seed = |use_: u8| {
             let mut seed = [use_; 32];
-            seed[0] = n;
+            // not the first byte: X25519 ignores its low bits
+            seed[1] = n;
             seed
         };
         Self {
