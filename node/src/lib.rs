@@ -1,5 +1,6 @@
 //! The validator: composition of all other crates, its API and its command line.
 
+pub mod api;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -1,0 +1,130 @@
+//! The HTTP API: for devices, light clients and operators. `docs/api.md` describes every call.
+//!
+//! Nothing here is trusted by those who check proofs, and nothing a client sends is trusted here. Every resource has a
+//! bound: connections, bytes of a head and of a body, time to send one, calls that wait for the chain, calls that read the
+//! ledger. Beyond a bound a client is told to come back; nothing queues without end.
+
+mod connection;
+mod error;
+mod health;
+mod proof;
+mod query;
+mod server;
+mod submit;
+mod views;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+use crate::handle::NodeHandle;
+use crate::telemetry::metrics::Metrics;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use error::Refused;
+use salus_primitives::transaction::TRANSACTION_MAX;
+use salus_storage::ledger::{Ledger, LedgerError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+pub use server::{ApiError, serve};
+
+/// What every handler holds.
+#[derive(Clone)]
+struct Api {
+    node: NodeHandle,
+    metrics: Arc<Metrics>,
+    limits: Arc<Limits>,
+    /// Turns true when the node stops: who waits for the chain is answered at once.
+    stopping: watch::Receiver<bool>,
+}
+
+/// What may go on at a time.
+struct Limits {
+    submissions: Semaphore,
+    waiters: Semaphore,
+    reads: Semaphore,
+}
+
+impl Api {
+    fn new(node: NodeHandle, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Self {
+        Self {
+            node,
+            metrics,
+            limits: Arc::new(Limits {
+                submissions: Semaphore::new(SUBMISSIONS_MAX),
+                waiters: Semaphore::new(WAITERS_MAX),
+                reads: Semaphore::new(READS_MAX),
+            }),
+            stopping,
+        }
+    }
+
+    fn router(self) -> Router {
+        Router::new()
+            .route("/v1/transactions", post(submit::submit))
+            .route("/v1/transactions/{id}", get(query::transaction))
+            .route("/v1/transactions/{id}/receipt", get(proof::receipt))
+            .route("/v1/transactions/{id}/proof", get(proof::proof))
+            .route("/v1/blocks/{block}", get(query::block))
+            .route("/v1/blocks/{block}/raw", get(query::raw_block))
+            .route("/v1/headers/{block}", get(query::header))
+            .route("/v1/headers/{block}/finality", get(proof::finality))
+            .route("/v1/head", get(query::head))
+            .route("/v1/validators", get(query::validators))
+            .route("/v1/parameters", get(query::parameters))
+            .route("/v1/genesis", get(query::genesis))
+            .route("/v1/genesis.json", get(query::genesis_json))
+            .route("/livez", get(health::live))
+            .route("/readyz", get(health::ready))
+            .route("/status", get(health::status))
+            .route("/metrics", get(health::metrics))
+            .route("/metrics/libp2p", get(health::libp2p_metrics))
+            .fallback(async || Refused::no_such_path())
+            .method_not_allowed_fallback(async || Refused::method())
+            .layer(middleware::from_fn_with_state(self.clone(), supervise))
+            .layer(DefaultBodyLimit::max(TRANSACTION_MAX))
+            .with_state(self)
+    }
+
+    /// Reads the ledger where the disk may block, with a bounded number of others.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Refused> {
+        // never closed
+        let _turn = self.limits.reads.acquire().await;
+        let ledger = Arc::clone(self.node.ledger());
+        match tokio::task::spawn_blocking(move || read(&ledger)).await {
+            Ok(result) => result.map_err(|error| Refused::unreadable(&error)),
+            Err(error) => Err(Refused::unreadable(&error)),
+        }
+    }
+}
+
+/// Bounds the time of every call and counts its answer.
+async fn supervise(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let response = match tokio::time::timeout(CALL_TIME_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refused::too_slow().into_response(),
+    };
+    api.metrics.api_response(response.status().as_u16());
+    response
+}
+
+/// Transactions that are received and checked at a time: at most this times [`TRANSACTION_MAX`] bytes.
+const SUBMISSIONS_MAX: usize = 512;
+/// Calls that wait for the chain at a time.
+const WAITERS_MAX: usize = 768;
+/// Calls that read the ledger at a time; each takes a thread for as long.
+const READS_MAX: usize = 16;
+/// How long a call may wait for the chain.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a client may take to send a body.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long any call may take, waiting included.
+const CALL_TIME_MAX: Duration = Duration::from_secs(45);

@@ -1,0 +1,80 @@
+//! What operators and their tools ask: does it live, does it take part, where does it stand, what did it count.
+
+use super::Api;
+use super::error::Refused;
+use super::views::{StatusView, json};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Good {
+    status: &'static str,
+}
+
+/// `GET /livez`: 200 as long as there is anybody to answer. A node that catches up or has stopped voting lives: a restart
+/// would not help it.
+pub(super) async fn live() -> Response {
+    json(StatusCode::OK, &Good { status: "ok" })
+}
+
+/// `GET /readyz`: 503 with the reason while clients are better off elsewhere.
+pub(super) async fn ready(State(api): State<Api>) -> Result<Response, Refused> {
+    let status = api.node.status();
+    if *api.stopping.borrow() {
+        return Err(Refused::not_ready("stopping", "the node is stopping"));
+    }
+    if status.halted.is_some() {
+        return Err(Refused::not_ready(
+            "halted",
+            "the node has stopped taking part, see /status",
+        ));
+    }
+    if status.catching_up {
+        return Err(Refused::not_ready(
+            "catching_up",
+            "the node fetches blocks that are final elsewhere",
+        ));
+    }
+    if !status.ready {
+        return Err(Refused::not_ready(
+            "no_quorum",
+            "the node has not heard from enough others to know where the chain stands",
+        ));
+    }
+    Ok(json(StatusCode::OK, &Good { status: "ok" }))
+}
+
+/// `GET /status`.
+pub(super) async fn status(State(api): State<Api>) -> Response {
+    let status = api.node.status();
+    json(
+        StatusCode::OK,
+        &StatusView::new(api.node.genesis(), &status),
+    )
+}
+
+/// `GET /metrics`, for Prometheus.
+pub(super) async fn metrics(State(api): State<Api>) -> Response {
+    text(
+        "text/plain; version=0.0.4; charset=utf-8",
+        api.metrics.encode(),
+    )
+}
+
+/// `GET /metrics/libp2p`: libp2p's own, which it gives in OpenMetrics.
+pub(super) async fn libp2p_metrics(State(api): State<Api>) -> Response {
+    text(
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        api.node.openmetrics(),
+    )
+}
+
+fn text(kind: &'static str, text: String) -> Response {
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static(kind))],
+        text,
+    )
+        .into_response()
+}
