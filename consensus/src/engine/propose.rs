@@ -38,8 +38,11 @@ impl Engine {
         else {
             return;
         };
-        // the pacing of empty blocks: receipts to prove, a chain to finish in a new term, a heartbeat
-        let finish = self.timing().starts_term(view) && parent != self.last_final.id;
+        // the pacing of empty blocks: receipts to prove, what a failed term left unfinalised, a heartbeat. Without a
+        // failure the parent's finalise votes are on their way; with tenure 1 an idle chain would never fall silent.
+        let finish = self.failed_terms > 0
+            && self.timing().starts_term(view)
+            && parent != self.last_final.id;
         if !(self.pending || header.transaction_count > 0 || finish || self.heartbeat_due(now)) {
             return;
         }

@@ -1,3 +1,4 @@
 //! Whole clusters, and table-driven tests, one file a rule.
 
+mod rule_02_propose;
 mod rule_05_nullify;
