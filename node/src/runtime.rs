@@ -10,6 +10,7 @@ mod consensus;
 mod execution;
 mod serve;
 
+use crate::api;
 use crate::execution::ExecutionError;
 use crate::handle::{NodeHandle, NodeRole, PendingTransactions, Shared};
 use crate::home::{NodeFiles, journal_identity};
@@ -103,6 +104,8 @@ pub async fn run(
     let config = consensus_config(&files, &ledger, journal.is_some())?;
 
     let (network, inbound) = start_network(&files).await?;
+    let counters = network.clone();
+    metrics.watch_network(move || counters.counters());
     let (status, status_watch) = watch::channel(consensus::initial_status(&files, &ledger, role));
     let (final_sender, final_watch) = watch::channel(ledger.head().height);
     let pending = Arc::new(PendingTransactions::default());
@@ -200,7 +203,7 @@ pub async fn run(
         "node started"
     );
     let mut api_stop = stopping.clone();
-    let api = tokio::spawn(serve_api(listener, handle, metrics, async move {
+    let api = tokio::spawn(api::serve(listener, handle, metrics, async move {
         // an error means that the sender is gone, which is a stop as well
         let _ = api_stop.wait_for(|stop| *stop).await;
     }));
@@ -218,7 +221,11 @@ pub async fn run(
         Some(result) => result,
         None => consensus.await,
     };
-    drop(api.await);
+    match api.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the API did not stop cleanly"),
+        Err(error) => tracing::error!(%error, "the API failed"),
+    }
     network.shutdown().await;
     // dropping the senders ends the threads once they have done what was queued
     let joined = tokio::task::spawn_blocking(move || {
@@ -375,14 +382,4 @@ fn seeded() -> Result<ChaCha20Rng, RunError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(RunError::Entropy)?;
     Ok(ChaCha20Rng::from_seed(seed))
-}
-
-async fn serve_api(
-    listener: tokio::net::TcpListener,
-    handle: NodeHandle,
-    metrics: Arc<Metrics>,
-    stop: impl Future<Output = ()>,
-) {
-    stop.await;
-    drop((listener, handle, metrics));
 }
