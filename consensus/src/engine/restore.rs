@@ -61,18 +61,18 @@ impl Engine {
             config,
         };
         for entry in journal {
-            engine.replay(entry);
+            engine.replay(now, entry);
         }
         let view = engine.view;
         engine.state(view).entered_at = Some(now.monotonic);
-        engine.advance(now);
+        engine.entry_persisted = true;
         effects.push(Effect::Broadcast(engine.status()));
         effects.extend(engine.own_proposal().map(Effect::Broadcast));
         engine.step(now, effects);
         engine
     }
 
-    fn replay(&mut self, entry: JournalEntry) {
+    fn replay(&mut self, now: Now, entry: JournalEntry) {
         // nothing is sent while replaying: what is to be said again is said from the state
         let mut silent = Vec::new();
         let (genesis, validators) = (self.config.genesis, Arc::clone(&self.config.validators));
@@ -80,6 +80,8 @@ impl Engine {
             JournalEntry::Entry(certificate) => {
                 if let Ok(certificate) = certificate.verified(genesis, &validators) {
                     self.absorb_certificate(certificate, false, &mut silent);
+                    // its votes follow: they are within reach of the view it leads to
+                    self.advance(now);
                 }
             }
             JournalEntry::Body(body) => {
@@ -124,11 +126,6 @@ impl Engine {
         let mut silent = Vec::new();
         if view > self.last_final.view {
             self.remember(vote);
-            // a node votes in the view it is in: it had entered this one
-            if view > self.view && !matches!(vote.statement(), Statement::Finalize { .. }) {
-                self.view = view;
-                self.entry = None;
-            }
             self.absorb_vote(vote, &mut silent);
         } else if same_term && matches!(vote.statement(), Statement::Nullify { .. }) {
             // below the final view, but rule 6 still binds the rest of the term

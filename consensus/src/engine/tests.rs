@@ -2,3 +2,4 @@
 
 mod rule_02_propose;
 mod rule_05_nullify;
+mod rule_08_restart;
