@@ -150,8 +150,23 @@ impl Engine {
             })
             .collect();
         for (view, block) in ready {
+            self.persist_notarization(view, effects);
             let epoch = self.epoch();
             self.sign_and_send(Statement::Finalize { epoch, view, block }, effects);
+        }
+    }
+
+    /// Rule 8: who finalised a view may not nullify it (rule 6), so it must not forget how to leave it.
+    fn persist_notarization(&mut self, view: View, effects: &mut Vec<Effect>) {
+        let notarization = self
+            .views
+            .get(&view)
+            .and_then(|state| state.notarization.as_ref());
+        if notarization == self.entry.as_ref() {
+            self.persist_entry(effects);
+        } else if let Some(notarization) = notarization {
+            let entry = JournalEntry::Entry(notarization.certificate().clone());
+            effects.push(Effect::Persist(entry));
         }
     }
 

@@ -1,6 +1,8 @@
 //! Rule 8: what a node says after a restart is what it said before.
 
-use crate::engine::tests_support::{Bench, notarizes, nullifies, repeated, statuses, votes};
+use crate::engine::tests_support::{
+    Bench, finalizes, notarizes, nullifies, repeated, statuses, votes,
+};
 
 /// The first thing said after a restart carries the votes of the present view and the certificate it was entered by.
 #[test]
@@ -61,4 +63,19 @@ fn an_own_nullify_vote_survives_a_restart() {
         [],
         "nothing in view 1 but the nullify vote"
     );
+}
+
+/// Who finalised a view may not nullify it. Without the notarisation it would stay in that view for ever.
+#[test]
+fn a_finalise_vote_leaves_with_the_notarisation_it_rests_on() {
+    let mut bench = Bench::verifier();
+    let genesis = bench.config.base.header.clone();
+    let (block, effects) = bench.notarized(1, &genesis);
+    assert!(votes(&effects).contains(&finalizes(1, block.id())));
+
+    let effects = bench.restart();
+
+    assert_eq!(bench.engine.view().get(), 2);
+    assert!(repeated(&effects).contains(&finalizes(1, block.id())));
+    assert!(votes(&bench.run(400)).contains(&nullifies(2)));
 }
