@@ -2,4 +2,5 @@
 
 mod rule_02_propose;
 mod rule_05_nullify;
+mod rule_07_finality;
 mod rule_08_restart;
