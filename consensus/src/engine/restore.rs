@@ -61,7 +61,9 @@ impl Engine {
             config,
         };
         for entry in journal {
-            engine.replay(now, entry);
+            if engine.still_counts(&entry) {
+                engine.replay(now, entry);
+            }
         }
         let view = engine.view;
         engine.state(view).entered_at = Some(now.monotonic);
@@ -70,6 +72,23 @@ impl Engine {
         effects.extend(engine.own_proposal().map(Effect::Broadcast));
         engine.step(now, effects);
         engine
+    }
+
+    /// Whether a record says something the last final block has not settled. Looked at before any signature is checked:
+    /// a journal holds thousands of settled records.
+    fn still_counts(&self, entry: &JournalEntry) -> bool {
+        let final_view = self.last_final.view;
+        match entry {
+            JournalEntry::Entry(certificate) => !self.knows(&certificate.statement),
+            JournalEntry::Body(body) => body.header.height > self.last_final.header.height,
+            JournalEntry::Proposal(proposal) => proposal.vote.statement.view() > final_view,
+            JournalEntry::Vote(vote) => match vote.statement {
+                Statement::Nullify { view, .. } => {
+                    self.timing().term(view) >= self.timing().term(final_view)
+                }
+                statement => statement.view() > final_view,
+            },
+        }
     }
 
     fn replay(&mut self, now: Now, entry: JournalEntry) {
