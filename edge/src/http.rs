@@ -88,11 +88,13 @@ pub enum HttpError {
         /// Which part.
         what: &'static str,
     },
-    /// The node is there but cannot serve now (5xx): it catches up, or stops.
+    /// The node is there but cannot serve now (5xx, or 408): it is busy, catches up, or stops.
     #[error("node is unavailable (HTTP {status})")]
     Unavailable {
         /// The HTTP status.
         status: u16,
+        /// How long it asks to wait, if it does.
+        retry_after: Option<Duration>,
     },
     /// The lane is full: pressure reaches the device.
     #[error("lane is full, retry after {retry_after:?}")]
@@ -305,30 +307,32 @@ impl Answer {
     }
 
     fn expect_success(self) -> Result<Vec<u8>, HttpError> {
-        let reason = || {
-            serde_json::from_slice::<ErrorBody>(&self.body)
-                .ok()
-                .map(|body| body.error)
-        };
+        let reason = serde_json::from_slice::<ErrorBody>(&self.body)
+            .ok()
+            .map(|body| body.error);
+        let precise = reason
+            .as_ref()
+            .and_then(|reason| reason.retry_after_ms)
+            .map(Duration::from_millis);
+        let retry_after = precise
+            .or(self.retry_after)
+            .map(|wait| wait.min(RETRY_AFTER_MAX));
         match self.status {
             200..=299 => Ok(self.body),
-            429 => {
-                let precise = reason()
-                    .and_then(|reason| reason.retry_after_ms)
-                    .map(Duration::from_millis);
-                let retry_after = precise.or(self.retry_after).unwrap_or(RETRY_AFTER_DEFAULT);
-                Err(HttpError::LaneFull {
-                    retry_after: retry_after.min(RETRY_AFTER_MAX),
-                })
-            }
-            400..=499 => Err(HttpError::Refused {
+            429 => Err(HttpError::LaneFull {
+                retry_after: retry_after.unwrap_or(RETRY_AFTER_DEFAULT),
+            }),
+            400..=407 | 409..=499 => Err(HttpError::Refused {
                 status: self.status,
-                code: reason().map_or_else(
+                code: reason.map_or_else(
                     || "unspecified".to_owned(),
                     |reason| printable(&reason.code),
                 ),
             }),
-            status => Err(HttpError::Unavailable { status }),
+            status => Err(HttpError::Unavailable {
+                status,
+                retry_after,
+            }),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Any of several nodes will do. One that fails is left alone for a while, growing with each failure; the transaction goes to
 //! another, as the same bytes, which changes nothing if the first had taken it. A full lane is the caller's to wait for.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -106,6 +107,7 @@ pub struct Nodes {
 
 #[derive(Debug)]
 struct Node {
+    index: usize,
     api: NodeApi,
     health: Mutex<Health>,
 }
@@ -122,7 +124,9 @@ impl Nodes {
     pub fn new(addresses: Vec<HttpUrl>, call_limit: Duration) -> Self {
         let nodes = addresses
             .into_iter()
-            .map(|address| Node {
+            .enumerate()
+            .map(|(index, address)| Node {
+                index,
                 api: NodeApi::new(address, call_limit),
                 health: Mutex::default(),
             })
@@ -204,16 +208,32 @@ impl Nodes {
         let bytes = codec::encode(transaction);
         let id = transaction.body.id();
         let mut when_final = Some(when_final);
+        let mut refusals = Refusals::default();
         while let Some(node) = self.pick(stop) {
+            if refusals.by.contains(&node.index) {
+                if refusals.are_an_answer(stop) {
+                    return Delivery::Refused {
+                        code: refusals.code,
+                    };
+                }
+                continue;
+            }
             match node.api.submit(&bytes) {
                 Ok(()) => node.succeeded(),
                 Err(HttpError::LaneFull { retry_after }) => return Delivery::Later(retry_after),
                 Err(HttpError::Refused { code, .. }) if is_about_time(&code) => {
                     return Delivery::Expired;
                 }
-                Err(HttpError::Refused { code, .. }) => return Delivery::Refused { code },
-                Err(_) => {
-                    self.failed(node);
+                Err(HttpError::Refused { code, .. }) => {
+                    refusals.by.insert(node.index);
+                    if refusals.by.len() >= self.nodes.len() {
+                        return Delivery::Refused { code };
+                    }
+                    refusals.code = code;
+                    continue;
+                }
+                Err(error) => {
+                    self.note(node, &error);
                     continue;
                 }
             }
@@ -235,13 +255,20 @@ impl Nodes {
 
     /// Waits at one node until the transaction is final there.
     fn follow(&self, node: &Node, id: &TxId, stop: &Stop) -> Followed {
-        while !stop.is_stopped() {
+        for _ in 0..FINAL_WAITS {
+            if stop.is_stopped() {
+                break;
+            }
             match node.api.wait_final(id, FINAL_WAIT) {
                 Ok(Progress::Final) => return Followed::Final,
                 Ok(Progress::Pending) => {}
                 Ok(Progress::Rejected) => return Followed::Rejected,
-                Ok(Progress::Unknown) | Err(_) => {
+                Ok(Progress::Unknown) => {
                     self.failed(node);
+                    return Followed::Lost;
+                }
+                Err(error) => {
+                    self.note(node, &error);
                     return Followed::Lost;
                 }
             }
@@ -266,8 +293,8 @@ impl Nodes {
                     }
                 },
                 Ok(None) => stop.sleep(PROOF_PAUSE),
-                Err(_) => {
-                    self.failed(node);
+                Err(error) => {
+                    self.note(node, &error);
                     return None;
                 }
             }
@@ -302,7 +329,7 @@ impl Nodes {
                     node.succeeded();
                     return Some(answer);
                 }
-                Err(_) => self.failed(node),
+                Err(error) => self.note(node, &error),
             }
         }
         None
@@ -321,6 +348,20 @@ impl Nodes {
             stop.sleep(STOP_POLL);
         }
         None
+    }
+
+    /// Leaves a node alone for as long as it asks, or after a failure for longer each time.
+    fn note(&self, node: &Node, error: &HttpError) {
+        match error {
+            HttpError::Unavailable {
+                retry_after: Some(wait),
+                ..
+            } => {
+                lock(&node.health).not_before =
+                    Instant::now().checked_add((*wait).min(BACKOFF_MAX));
+            }
+            _ => self.failed(node),
+        }
     }
 
     fn failed(&self, node: &Node) {
@@ -345,10 +386,28 @@ impl Node {
     }
 }
 
+/// Refusals of one transaction. A node that is behind refuses what the chain takes, so others are asked, too, for as long
+/// as one that failed may be left alone.
+#[derive(Default)]
+struct Refusals {
+    by: BTreeSet<usize>,
+    code: String,
+    again: u32,
+}
+
+impl Refusals {
+    /// Whether nobody else answered for long, now that it is the turn of a node that refused; waits a little.
+    fn are_an_answer(&mut self, stop: &Stop) -> bool {
+        self.again = self.again.saturating_add(1);
+        stop.sleep(STOP_POLL);
+        self.again > REFUSAL_TURNS
+    }
+}
+
 enum Followed {
     Final,
     Rejected,
-    /// This node does not know it any more, or does not answer.
+    /// This node does not know it any more, does not answer, or has not made it final for long: another may have.
     Lost,
 }
 
@@ -365,9 +424,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const FINAL_WAIT: Duration = Duration::from_secs(2);
+/// A node that is cut off from the others keeps a transaction pending for ever.
+const FINAL_WAITS: usize = 3;
 const PROOF_WAIT: Duration = Duration::from_secs(2);
 const PROOF_PAUSE: Duration = Duration::from_millis(5);
 const HEAD_AGE_MAX: Duration = Duration::from_secs(1);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(3);
+/// As many polls as [`BACKOFF_MAX`] has, and some.
+const REFUSAL_TURNS: u32 = 200;
 const STOP_POLL: Duration = Duration::from_millis(20);

@@ -18,6 +18,8 @@ use crate::chain::Chain;
 pub(crate) struct Faults {
     /// Submissions answered with 429.
     pub(crate) full: u32,
+    /// Submissions answered with 503 and a time to wait.
+    pub(crate) busy: u32,
     /// Submissions refused as expired.
     pub(crate) expired: u32,
     /// Submissions refused for their device.
@@ -158,6 +160,10 @@ impl State {
         if take(&mut self.faults.full) {
             let body = br#"{"error":{"code":"lane_full","message":"","retry_after_ms":10}}"#;
             return Reply(429, "retry-after: 1\r\n", body.to_vec());
+        }
+        if take(&mut self.faults.busy) {
+            let body = br#"{"error":{"code":"busy","message":"","retry_after_ms":10}}"#;
+            return Reply(503, "", body.to_vec());
         }
         if take(&mut self.faults.expired) {
             return refusal("expired");

@@ -235,6 +235,70 @@ fn full_lane_is_waited_for() {
     assert_eq!(u64::from(node.submissions()), summary.submitted + 30);
 }
 
+/// A node that is busy is waited for, and that is no failure of it.
+#[test]
+fn busy_node_is_waited_for() {
+    let bedside = Bedside::new();
+    let node = FakeNode::start(
+        &bedside.chain,
+        Faults {
+            busy: 30,
+            ..Faults::default()
+        },
+    );
+
+    let summary = bedside
+        .replay(&[&node], 60)
+        .run_alarming(std::io::sink())
+        .unwrap();
+
+    assert_all_proven(&summary);
+    assert_eq!(summary.node_failures, 0);
+}
+
+/// One node that is behind refuses what the others take: they are asked, too.
+#[test]
+fn refusal_of_one_node_is_not_believed() {
+    let bedside = Bedside::new();
+    let behind = FakeNode::start(
+        &bedside.chain,
+        Faults {
+            unknown_device: u32::MAX,
+            ..Faults::default()
+        },
+    );
+    let good = FakeNode::start(&bedside.chain, Faults::default());
+    let mut replay = bedside.replay(&[&behind, &good], 60);
+    replay.in_flight = 1;
+
+    let summary = replay.run_alarming(std::io::sink()).unwrap();
+
+    assert_all_proven(&summary);
+    assert!(behind.submissions() > 0);
+}
+
+/// A node that is cut off keeps everything pending: after a while another is asked.
+#[test]
+fn node_that_is_cut_off_is_left() {
+    let bedside = Bedside::new();
+    let cut_off = FakeNode::start(
+        &bedside.chain,
+        Faults {
+            stuck: true,
+            ..Faults::default()
+        },
+    );
+    let good = FakeNode::start(&bedside.chain, Faults::default());
+
+    let summary = bedside
+        .replay(&[&cut_off, &good], 12)
+        .run_alarming(std::io::sink())
+        .unwrap();
+
+    assert_all_proven(&summary);
+    assert!(cut_off.submissions() > 0);
+}
+
 /// An expired transaction is signed again and keeps its reading id.
 #[test]
 fn expired_transaction_is_signed_again() {
