@@ -80,9 +80,11 @@ impl TransactionView {
     }
 }
 
-/// What a header says that localnet compares.
+/// What a header says that tells two chains apart.
 #[derive(Clone, Debug, Deserialize)]
 pub struct HeaderView {
+    /// The block's id.
+    pub id: String,
     /// The root of the state after the parent.
     pub parent_state_root: String,
 }

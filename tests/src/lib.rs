@@ -1,4 +1,5 @@
 //! The seeded cluster, fixtures, and what the end-to-end tests share. Nothing depends on this crate.
 
 pub mod keys;
+pub mod processes;
 pub mod sim;

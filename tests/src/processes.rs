@@ -85,7 +85,14 @@ impl Network {
         let mut files = Vec::new();
         for name in members {
             let entry = salus_ok(&[
-                "keys", "new", "--home", &path(name), "--name", name, "--role", name,
+                "keys",
+                "new",
+                "--home",
+                &path(name),
+                "--name",
+                name,
+                "--role",
+                name,
             ]);
             let file = path(&format!("{name}.toml"));
             std::fs::write(&file, entry).expect("written");
@@ -93,7 +100,14 @@ impl Network {
         }
         let (genesis_file, anchor) = (path("genesis.toml"), path("anchor"));
         let mut arguments = vec![
-            "genesis", "--chain", "test", "--out", &genesis_file, "--anchor", &anchor, "--members",
+            "genesis",
+            "--chain",
+            "test",
+            "--out",
+            &genesis_file,
+            "--anchor",
+            &anchor,
+            "--members",
         ];
         arguments.extend(files.iter().map(String::as_str));
         let genesis = salus_ok(&arguments).trim().parse().expect("a hash");
@@ -119,7 +133,14 @@ impl Network {
                 .map(|peer| format!("{}={}", peer.name, peer.listen))
                 .collect();
             let mut arguments = vec![
-                "init", "--home", &home, "--genesis", &genesis_file, "--listen", &node.listen, "--api",
+                "init",
+                "--home",
+                &home,
+                "--genesis",
+                &genesis_file,
+                "--listen",
+                &node.listen,
+                "--api",
                 &node.api,
             ];
             for peer in &peers {
@@ -257,7 +278,13 @@ impl Network {
     /// Makes a device file without registering it; returns what an operator would register.
     pub fn new_device(&self, file: &Path, number: usize) -> serde_json::Value {
         let output = Command::new(binary("salus-edge"))
-            .args(["device", "new", "--hardware-id", "monitor", "--registration-id"])
+            .args([
+                "device",
+                "new",
+                "--hardware-id",
+                "monitor",
+                "--registration-id",
+            ])
             .arg(format!("bed-{number}"))
             .arg("--out")
             .arg(file)
@@ -274,7 +301,14 @@ impl Network {
     /// A device's process over all nodes: simulated readings for `seconds`, every one to be proven.
     pub fn start_edge(&self, device: &Path, seconds: u64) -> Edge {
         let mut command = Command::new(binary("salus-edge"));
-        command.args(["replay", "--format", "simulated", "--interval-ms", "10", "--json"]);
+        command.args([
+            "replay",
+            "--format",
+            "simulated",
+            "--interval-ms",
+            "10",
+            "--json",
+        ]);
         for node in &self.nodes {
             command.args(["--node", node.client().base()]);
         }

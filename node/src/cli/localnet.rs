@@ -160,7 +160,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     let devices = device::make(&edge, &homes, device_count(&arguments))?;
     device::register(&homes, &validators, &devices, REGISTER_LIMIT, &interrupt)?;
     console.say(&format!(
-        "{} devices are registered with the hospital",
+        "  devices registered with the hospital: {}",
         devices.len()
     ));
 

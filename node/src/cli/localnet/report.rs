@@ -111,10 +111,10 @@ impl Report {
             ));
         }
         let on_all = self.final_on.iter().map(|(_, count)| *count).min();
+        text.push('\n');
         let mut row = |name: &str, value: String| {
             text.push_str(&format!("{name:<28} {value}\n"));
         };
-        row("", String::new());
         row("submitted", edge.submitted.to_string());
         row("final on every validator", on_all.unwrap_or(0).to_string());
         row("proven to the device", edge.proven.to_string());

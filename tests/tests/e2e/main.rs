@@ -1,0 +1,6 @@
+//! Real processes on loopback: validators, devices, strangers. Few and slow; one network at a time.
+
+mod crashes;
+mod localnet;
+mod operations;
+mod refusals;
