@@ -12,6 +12,10 @@ const NEAR: u64 = 8;
 impl Engine {
     /// Rule 7: applies every finalisation whose blocks are here and executed, lowest first.
     pub(super) fn apply_finalizations(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.diverged {
+            // the chain goes on, but this node's state is not the one it rests on (rule 11)
+            return;
+        }
         while let Some((view, certificate)) = self
             .finalizations
             .iter()

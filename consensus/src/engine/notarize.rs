@@ -117,7 +117,7 @@ impl Engine {
             block.trusted = true;
             block.body.as_ref().clone()
         });
-        if let (true, Some(body)) = (free, body) {
+        if let (true, false, Some(body)) = (free, self.diverged, body) {
             let epoch = self.epoch();
             let statement = Statement::Notarize {
                 epoch,

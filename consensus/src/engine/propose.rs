@@ -75,10 +75,11 @@ impl Engine {
 
     /// The block is made: sign, persist, send. It is the manager's notarise vote.
     pub(super) fn on_built(&mut self, view: View, block: Arc<Block>, effects: &mut Vec<Effect>) {
-        let expected = self.building.take() == Some(view) && view == self.view;
+        let expected = self.building == Some(view) && view == self.view && !self.diverged;
         let Some(voter) = self.config.voter.clone().filter(|_| expected) else {
             return;
         };
+        self.building = None;
         let state = self.state(view);
         if state.own.notarize.is_some() || state.own.nullify.is_some() {
             return;
