@@ -98,6 +98,8 @@ enum Wanted {
 
 /// How many views ahead of its own a node keeps votes and proposals for. Beyond it relies on rule 9.
 const LOOKAHEAD: u64 = 64;
+/// How many views ahead it keeps proposals for: bodies are large, and a manager sends them again every delta.
+const PROPOSALS_AHEAD: u64 = 8;
 /// How many finalisations wait for their blocks at most.
 const FINALIZATIONS_MAX: usize = 16;
 /// Most peers remembered for limiting help.

@@ -1,6 +1,6 @@
 //! Taking in messages, votes and certificates: bookkeeping before any rule acts on it.
 
-use super::{BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, Wanted};
+use super::{BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, PROPOSALS_AHEAD, Wanted};
 use crate::clock::Now;
 use crate::config::Roots;
 use crate::effect::Effect;
@@ -61,6 +61,9 @@ impl Engine {
             return;
         }
         self.absorb_vote(&proposal.vote, effects);
+        if view > self.view.plus(PROPOSALS_AHEAD) {
+            return;
+        }
         let named = self.views.get(&view).is_some_and(|state| {
             state
                 .notarization
@@ -78,7 +81,10 @@ impl Engine {
                     verdict: Verdict::Undecided,
                 });
             }
-            self.keep_body(id, body, named);
+            // a false view is an invalid proposal, and would keep the body here beyond its view's finality
+            if body.header.view == view {
+                self.keep_body(id, body, named);
+            }
         }
     }
 

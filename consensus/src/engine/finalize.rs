@@ -73,8 +73,10 @@ impl Engine {
         self.finalizations = self.finalizations.split_off(&view.next());
         self.nullifications = self.nullifications.split_off(&term);
         self.own_nullify = self.own_nullify.split_off(&term);
-        self.blocks
-            .retain(|other, block| block.body.header.height > height && *other != id);
+        self.blocks.retain(|other, block| {
+            let header = &block.body.header;
+            header.height > height && header.view > view && *other != id
+        });
         self.wanted
             .retain(|wanted, _| matches!(wanted, Wanted::Body(_)));
     }

@@ -1,5 +1,6 @@
 //! Whole clusters, and table-driven tests, one file a rule.
 
+mod memory;
 mod rule_02_propose;
 mod rule_05_nullify;
 mod rule_07_finality;
