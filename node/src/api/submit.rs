@@ -5,7 +5,7 @@ use super::views::{TransactionView, json};
 use super::{Api, BODY_TIME_MAX};
 use crate::handle::AdmitError;
 use crate::mempool::PoolError;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -13,7 +13,15 @@ use salus_primitives::transaction::{TRANSACTION_MAX, TxId};
 
 /// `POST /v1/transactions`: 202 if it is new, 200 if it was handed in before; both say how it stands.
 pub(super) async fn submit(State(api): State<Api>, request: Request) -> Result<Response, Refused> {
-    check_headers(request.headers())?;
+    check_media_type(request.headers())?;
+    let too_large = || {
+        api.metrics.transaction_rejected(None, "too_large");
+        Refused::body_too_large(TRANSACTION_MAX)
+    };
+    // spares a client that announces too much the sending of it
+    if request.body().size_hint().lower() > TRANSACTION_MAX as u64 {
+        return Err(too_large());
+    }
     let _turn = api
         .limits
         .submissions
@@ -23,8 +31,7 @@ pub(super) async fn submit(State(api): State<Api>, request: Request) -> Result<R
         Err(_) => return Err(Refused::body_too_slow()),
         Ok(Ok(body)) => body,
         Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            api.metrics.transaction_rejected(None, "too_large");
-            return Err(Refused::body_too_large(TRANSACTION_MAX));
+            return Err(too_large());
         }
         Ok(Err(_)) => return Err(Refused::body_unread()),
     };
@@ -42,8 +49,7 @@ pub(super) async fn submit(State(api): State<Api>, request: Request) -> Result<R
     }
 }
 
-/// Saves a client that announces too much the sending of it.
-fn check_headers(headers: &HeaderMap) -> Result<(), Refused> {
+fn check_media_type(headers: &HeaderMap) -> Result<(), Refused> {
     let media_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok()?.split(';').next())

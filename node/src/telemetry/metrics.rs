@@ -514,7 +514,7 @@ const SHORT: &[f64] = &[
 ];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::io::Write as _;
     use std::process::{Command, Stdio};
@@ -684,9 +684,13 @@ mod tests {
         assert_eq!(value(&metrics.encode(), "salus_api_waiters"), 0.0);
     }
 
-    /// `promtool check metrics` knows the conventions for names, units and help texts better than we do.
     #[test]
     fn promtool_finds_nothing() {
+        check_with_promtool(&Metrics::new().encode());
+    }
+
+    /// `promtool check metrics` knows the conventions for names, units and help texts better than we do.
+    pub(crate) fn check_with_promtool(text: &str) {
         let promtool = Command::new("promtool")
             .args(["check", "metrics"])
             .stdin(Stdio::piped())
@@ -700,8 +704,6 @@ mod tests {
                 return;
             }
         };
-        let text = Metrics::new().encode();
-
         let mut input = promtool.stdin.take().expect("piped");
         input.write_all(text.as_bytes()).expect("promtool reads");
         drop(input);
