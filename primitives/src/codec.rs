@@ -3,12 +3,15 @@
 //! Fixed-width little-endian integers, lengths as `u64`, enum tags as `u32`. [`decode`] refuses trailing
 //! bytes, input above the caller's limit, and any input that does not encode back to itself, because
 //! an id is a hash of these bytes: a second encoding of one value would be a second id. Floats and maps are not used
-//! on the wire. This is the only module that names bincode (RUSTSEC-2025-0141, see `deny.toml`).
+//! on the wire, and no list whose elements have no bytes: its claimed length would be work without input. This is the only module that names bincode (RUSTSEC-2025-0141, see `deny.toml`).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 /// Upper bound on any decode, whatever limit the caller names: what bincode may claim for one value.
 pub const LIMIT_MAX: usize = 64 * 1024 * 1024;
+/// What a claimed length may make the decoder reserve before the bytes are there, for input up to this size. Serde
+/// reserves at most as much for a list.
+const SMALL: usize = 1024 * 1024;
 
 /// Why bytes are not the canonical encoding of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,14 +47,15 @@ pub enum CodecError {
 /// Only where a type cannot be encoded at all (an unsized sequence): a bug in the type, found by its golden vector.
 #[must_use]
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, config())
+    bincode::serde::encode_to_vec(value, config::<LIMIT_MAX>())
         .expect("wire types have known lengths and no failing serializers")
 }
 
 /// Decodes a value of at most `limit` bytes.
 ///
 /// # Errors
-/// [`CodecError`] for anything but the canonical encoding of a `T`. Allocates at most in proportion to the input.
+/// [`CodecError`] for anything but the canonical encoding of a `T`. Beside what the input itself holds, a claimed
+/// length reserves at most 1 MiB for each list it is nested in; input over 1 MiB may reserve [`LIMIT_MAX`] for a string.
 pub fn decode<T: Serialize + DeserializeOwned>(
     bytes: &[u8],
     limit: usize,
@@ -63,10 +67,15 @@ pub fn decode<T: Serialize + DeserializeOwned>(
             limit,
         });
     }
-    let (value, used): (T, usize) = bincode::serde::borrow_decode_from_slice(bytes, config())
-        .map_err(|error| CodecError::Malformed {
-            reason: error.to_string(),
-        })?;
+    // bincode reserves what a string claims to be long, up to its limit, and its limit is a constant
+    let decoded = if bytes.len() <= SMALL {
+        bincode::serde::borrow_decode_from_slice(bytes, config::<SMALL>())
+    } else {
+        bincode::serde::borrow_decode_from_slice(bytes, config::<LIMIT_MAX>())
+    };
+    let (value, used): (T, usize) = decoded.map_err(|error| CodecError::Malformed {
+        reason: error.to_string(),
+    })?;
     if used != bytes.len() {
         return Err(CodecError::TrailingBytes {
             extra: bytes.len().saturating_sub(used),
@@ -78,11 +87,11 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     Ok(value)
 }
 
-fn config() -> impl bincode::config::Config {
+fn config<const LIMIT: usize>() -> impl bincode::config::Config {
     bincode::config::standard()
         .with_little_endian()
         .with_fixed_int_encoding()
-        .with_limit::<LIMIT_MAX>()
+        .with_limit::<LIMIT>()
 }
 
 /// A byte string of variable length, encoded as one run rather than element by element.
@@ -247,6 +256,54 @@ mod tests {
         assert!(decode::<Blob>(&bytes, 1024).is_err());
         assert!(decode::<Vec<u64>>(&bytes, 1024).is_err());
         assert!(decode::<String>(&bytes, 1024).is_err());
+    }
+
+    /// A short input cannot make the decoder reserve more than [`SMALL`] for a string: it stops at the claim, not at the
+    /// end of the input.
+    #[test]
+    fn a_string_of_a_small_input_reserves_little() {
+        let claim = |length: usize| {
+            let mut bytes = (length as u64).to_le_bytes().to_vec();
+            bytes.extend(b"salus");
+            match decode::<String>(&bytes, LIMIT_MAX) {
+                Err(CodecError::Malformed { reason }) => reason,
+                other => panic!("{other:?}"),
+            }
+        };
+
+        assert!(claim(6).contains("UnexpectedEnd"));
+        assert!(claim(2 * SMALL).contains("LimitExceeded"));
+    }
+
+    #[test]
+    fn values_on_both_sides_of_the_small_size_decode() {
+        for length in [SMALL - 8, SMALL - 7, 3 * SMALL] {
+            let text = "s".repeat(length);
+
+            let decoded = decode::<String>(&encode(&text), LIMIT_MAX);
+
+            assert!(decoded.is_ok_and(|decoded| decoded == text), "{length}");
+        }
+    }
+
+    /// Lists in lists that claim the most at every level end with an error, not with an abort.
+    #[test]
+    fn nested_claims_are_refused() {
+        let bytes: Vec<u8> = std::iter::repeat_n(u64::MAX.to_le_bytes(), 16)
+            .flatten()
+            .collect();
+
+        assert!(decode::<Vec<Vec<Vec<Vec<u64>>>>>(&bytes, 1024).is_err());
+        assert!(decode::<Vec<Vec<Blob>>>(&bytes, 1024).is_err());
+        assert!(decode::<Vec<Option<String>>>(&bytes, 1024).is_err());
+    }
+
+    /// Text has one form: bytes that are no UTF-8 are refused, surrogates too.
+    #[test]
+    fn text_is_valid_utf8_or_refused() {
+        for text in [[0xff, 0xfe, 0xfd], [0xed, 0xa0, 0x80], [0xc0, 0x80, 0x00]] {
+            assert!(decode::<String>(&encode(&Blob(text.to_vec())), 64).is_err());
+        }
     }
 
     /// Booleans and options have exactly two tags.
