@@ -6,8 +6,9 @@
 
 use crate::hash::Digest;
 use crate::namespace::Domain;
-use crate::state::{StateKey, StateRoot};
+use crate::state::{Space, StateKey, StateRoot};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Hash of an empty subtree, as jmt defines it.
 pub const PLACEHOLDER: [u8; 32] = *b"SPARSE_MERKLE_PLACEHOLDER_HASH__";
@@ -32,6 +33,9 @@ pub fn key_hash(key: &StateKey) -> [u8; 32] {
 }
 
 /// Hash of anything else in the tree: values and nodes.
+///
+/// jmt takes one hash function for all of them. They cannot be taken for one another all the same: a leaf's and a node's
+/// input differ in prefix and length, and the hash of a value stands nowhere but inside a leaf.
 #[must_use]
 pub fn tree_hash(parts: &[&[u8]]) -> [u8; 32] {
     Domain::StateTree.hash(parts).0
@@ -55,14 +59,15 @@ pub fn node_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     tree_hash(&[NODE_PREFIX, left, right])
 }
 
-/// The root over a whole state of the tree space.
+/// The root over a whole state of the tree space. Of a key that comes twice, the later value counts.
 #[must_use]
 pub fn root_of<'a>(values: impl IntoIterator<Item = (&'a StateKey, &'a [u8])>) -> StateRoot {
-    let mut leaves: Vec<([u8; 32], [u8; 32])> = values
+    // a map, because two leaves with one path would never part
+    let leaves: BTreeMap<[u8; 32], [u8; 32]> = values
         .into_iter()
         .map(|(key, value)| (key_hash(key), value_hash(value)))
         .collect();
-    leaves.sort_unstable();
+    let leaves: Vec<_> = leaves.into_iter().collect();
     StateRoot(subtree(&leaves, 0))
 }
 
@@ -80,12 +85,13 @@ fn subtree(leaves: &[([u8; 32], [u8; 32])], depth: usize) -> [u8; 32] {
 }
 
 impl StateProof {
-    /// Whether `root` holds exactly `value` under `key`; `None` claims absence.
+    /// Whether `root` holds exactly `value` under `key`; `None` claims absence. Of a key outside [`Space::Tree`] a root
+    /// says nothing, so nothing is proven.
     #[must_use]
     pub fn proves(&self, root: &StateRoot, key: &StateKey, value: Option<&[u8]>) -> bool {
         let key_hash = key_hash(key);
         let depth = self.siblings.len();
-        if depth > DEPTH {
+        if depth > DEPTH || key.space != Space::Tree {
             return false;
         }
         let start = match (&self.leaf, value) {
@@ -132,6 +138,7 @@ fn bit(path: &[u8; 32], depth: usize) -> bool {
 mod tests {
     use super::*;
     use crate::ids::ContractId;
+    use proptest::prelude::*;
 
     fn key(n: u8) -> StateKey {
         StateKey::tree(ContractId::new(1), [n])
@@ -151,6 +158,93 @@ mod tests {
         assert!(!proof.proves(&root, &key(1), Some(b"two")));
         assert!(!proof.proves(&root, &key(1), None));
         assert!(!proof.proves(&root, &key(2), Some(b"one")));
+    }
+
+    /// The index is not under the root: its keys are neither there nor proven to be absent.
+    #[test]
+    fn nothing_is_proven_of_a_key_outside_the_tree() {
+        let root = root_of([(&key(1), b"one".as_slice())]);
+        let proof = StateProof {
+            leaf: Some((key_hash(&key(1)), value_hash(b"one"))),
+            siblings: vec![],
+        };
+
+        let index = |n: u8| StateKey::index(ContractId::new(1), [n]);
+
+        assert!(!proof.proves(&root, &index(1), Some(b"one")));
+        assert!(!proof.proves(&root, &index(2), None));
+    }
+
+    #[test]
+    fn of_a_key_given_twice_the_later_value_counts() {
+        assert_eq!(
+            root_of([(&key(1), b"old".as_slice()), (&key(1), b"new")]),
+            root_of([(&key(1), b"new".as_slice())])
+        );
+    }
+
+    /// The proof of a key, made the slow way: siblings from hashing every subtree beside the path.
+    fn prove(leaves: &[([u8; 32], [u8; 32])], path: &[u8; 32]) -> StateProof {
+        let mut leaves = leaves;
+        let mut siblings = Vec::new();
+        while leaves.len() > 1 {
+            let depth = siblings.len();
+            let split = leaves.partition_point(|(key, _)| !bit(key, depth));
+            let (left, right) = leaves.split_at(split);
+            let (on, beside) = if bit(path, depth) {
+                (right, left)
+            } else {
+                (left, right)
+            };
+            siblings.push(Digest(subtree(beside, depth + 1)));
+            leaves = on;
+        }
+        siblings.reverse();
+        StateProof {
+            leaf: leaves.first().copied(),
+            siblings,
+        }
+    }
+
+    proptest! {
+        /// Present keys are proven with their value and nothing else, absent keys as absent and nothing else, and a proof
+        /// with a bit changed, a sibling less or a sibling more proves nothing.
+        #[test]
+        fn a_proof_proves_one_thing(
+            present in proptest::collection::btree_map(any::<u8>(), any::<[u8; 2]>(), 0..40),
+            asked in any::<u8>(),
+            flip in any::<usize>(),
+        ) {
+            let keys: Vec<_> = present.iter().map(|(n, value)| (key(*n), value.as_slice())).collect();
+            let root = root_of(keys.iter().map(|(key, value)| (key, *value)));
+            let leaves: BTreeMap<_, _> = keys
+                .iter()
+                .map(|(key, value)| (key_hash(key), value_hash(value)))
+                .collect();
+            let leaves: Vec<_> = leaves.into_iter().collect();
+            let truth = present.get(&asked).map(<[u8; 2]>::as_slice);
+
+            let proof = prove(&leaves, &key_hash(&key(asked)));
+
+            prop_assert!(proof.proves(&root, &key(asked), truth));
+            prop_assert!(!proof.proves(&root, &key(asked), Some(b"lie")));
+            if truth.is_some() {
+                prop_assert!(!proof.proves(&root, &key(asked), None));
+            }
+            let mut shorter = proof.clone();
+            if shorter.siblings.pop().is_some() {
+                prop_assert!(!shorter.proves(&root, &key(asked), truth));
+            }
+            let mut longer = proof.clone();
+            longer.siblings.insert(0, Digest(PLACEHOLDER));
+            prop_assert!(!longer.proves(&root, &key(asked), truth));
+            let mut bytes = crate::codec::encode(&proof);
+            let flip = flip % (bytes.len() * 8);
+            bytes[flip / 8] ^= 1 << (flip % 8);
+            if let Ok(changed) = crate::codec::decode::<StateProof>(&bytes, 1 << 16) {
+                prop_assert!(!changed.proves(&root, &key(asked), truth));
+            }
+        }
     }
 
     #[test]
