@@ -11,7 +11,6 @@
 )]
 pub enum Domain {
     BlockId,
-    CertificateId,
     DeviceId,
     EntityId,
     EnvelopeCommitment,
@@ -39,9 +38,8 @@ pub enum Domain {
 
 impl Domain {
     /// All domains, for the test that no two share a context.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 24] = [
         Self::BlockId,
-        Self::CertificateId,
         Self::DeviceId,
         Self::EntityId,
         Self::EnvelopeCommitment,
@@ -72,7 +70,6 @@ impl Domain {
     pub const fn context(self) -> &'static str {
         match self {
             Self::BlockId => "salus v1 block id: hash of an encoded header",
-            Self::CertificateId => "salus v1 certificate id",
             Self::DeviceId => "salus v1 device id: hardware id and registration id",
             Self::EntityId => "salus v1 entity id: hash of a member's name",
             Self::EnvelopeCommitment => "salus v1 envelope: commitment to key, nonce and data",

@@ -2,7 +2,6 @@
 
 use crate::codec;
 use crate::crypto::cipher::{Envelope, EnvelopeError, RecordKey};
-use crate::hash::Digest;
 use crate::hexadecimal::fixed_bytes;
 use crate::ids::{DeviceId, GenesisHash};
 use crate::namespace::Domain;
@@ -162,12 +161,6 @@ impl SealedReading {
         let additional = additional_data(genesis, &self.device, &self.handle, &self.reading);
         let plaintext = self.envelope.open(key, &additional)?;
         Ok(codec::decode(&plaintext, SEALED_READING_MAX)?)
-    }
-
-    /// Digest of the sealed form, for events.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        Domain::ReadingId.hash(&[&codec::encode(self)])
     }
 }
 
