@@ -102,8 +102,9 @@ pub struct ReceiptProof {
     pub finality: FinalityProof,
 }
 
-/// Upper bound of an encoded [`ReceiptProof`] in bytes.
-pub const RECEIPT_PROOF_MAX: usize = 1024 * 1024;
+/// Upper bound of an encoded [`ReceiptProof`] in bytes: [`HEADERS_MAX`] headers with the largest committees, and room for
+/// the receipt's events.
+pub const RECEIPT_PROOF_MAX: usize = 2 * 1024 * 1024;
 
 /// Why a proof proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +146,10 @@ pub enum ProofError {
 }
 
 impl FinalityProof {
-    /// Checks that the first header, and so every other, is final by the validators of their epoch.
+    /// Checks that the last header, and so every one before it, is final by the validators of its epoch.
+    ///
+    /// All headers are of that epoch; only the first may be the last one of the epoch before. The certificate may be of a
+    /// later view than the header's: the last block of an epoch is proposed again until it is final.
     ///
     /// # Errors
     /// [`ProofError`] names what is wrong.
@@ -236,3 +240,6 @@ impl ReceiptProof {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
