@@ -100,3 +100,109 @@ impl Block {
 pub fn transaction_root(transactions: &[SignedTransaction]) -> Digest {
     MerkleTree::new(transactions.iter().map(SignedTransaction::leaf).collect()).root()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::sign::{PublicKey, Signature};
+    use crate::ids::ContractId;
+    use crate::signed::Signed;
+    use crate::transaction::{Call, Transaction};
+
+    fn header() -> Header {
+        Header {
+            height: Height::new(7),
+            epoch: Epoch::new(1),
+            view: View::new(9),
+            parent: BlockId([1; 32]),
+            time: Timestamp::from_millis(1),
+            manager: Seat::new(2),
+            lane: Lane::Monitoring,
+            config: BlockConfig {
+                verifier_count: 2,
+                transaction_limit: 8,
+                committee: vec![Seat::new(0), Seat::new(2)],
+            },
+            transaction_count: 0,
+            transaction_root: transaction_root(&[]),
+            parent_state_root: StateRoot([2; 32]),
+            parent_receipt_root: Digest([3; 32]),
+            next_validators: None,
+        }
+    }
+
+    fn transaction(n: u8) -> SignedTransaction {
+        Signed {
+            body: Transaction {
+                genesis: GenesisHash([1; 32]),
+                sender: PublicKey([n; 32]),
+                lane: Lane::Monitoring,
+                valid_until: Height::new(9),
+                nonce: [n; 16],
+                call: Call::new(ContractId::new(1), &n),
+            },
+            signature: Signature([n; 64]),
+        }
+    }
+
+    fn block(count: u8) -> Block {
+        let transactions: Vec<_> = (0..count).map(transaction).collect();
+        let header = Header {
+            transaction_count: count.into(),
+            transaction_root: transaction_root(&transactions),
+            ..header()
+        };
+        Block {
+            header,
+            transactions,
+        }
+    }
+
+    /// No bit of a header can change without changing the block's id.
+    #[test]
+    fn any_flipped_bit_of_a_header_gives_another_id() {
+        let bytes = codec::encode(&header());
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(changed) = codec::decode::<Header>(&changed, 4096) {
+                assert_ne!(changed.id(), header().id(), "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_is_named_by_its_header_and_only_block_0_names_a_chain() {
+        let mut block = block(2);
+
+        assert_eq!(block.id(), block.header.id());
+        assert_eq!(block.header.genesis_hash(), None);
+        block.header.height = Height::ZERO;
+        assert_eq!(
+            block.header.genesis_hash(),
+            Some(GenesisHash(block.header.id().0))
+        );
+    }
+
+    /// A body that lacks, repeats, reorders or replaces a transaction, or only its signature, is another body.
+    #[test]
+    fn only_the_committed_transactions_match_the_header() {
+        for count in [0, 1, 2, 5] {
+            assert!(block(count).body_matches(), "{count}");
+        }
+        let changes: [(&str, fn(&mut Block)); 6] = [
+            ("lacks", |b| drop(b.transactions.pop())),
+            ("repeats", |b| b.transactions.push(transaction(4))),
+            ("reorders", |b| b.transactions.swap(0, 1)),
+            ("replaces", |b| b.transactions[3].body.nonce[0] ^= 1),
+            ("signature", |b| b.transactions[3].signature.0[0] ^= 1),
+            ("count", |b| b.header.transaction_count += 1),
+        ];
+        for (name, change) in changes {
+            let mut block = block(5);
+            change(&mut block);
+
+            assert!(!block.body_matches(), "{name}");
+        }
+    }
+}

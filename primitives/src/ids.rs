@@ -62,7 +62,7 @@ macro_rules! position {
                 Self(self.0.saturating_add(count))
             }
 
-            /// How far this position lies behind `other`'s successor; zero if it is not ahead.
+            /// How far this position lies ahead of `other`; zero if it does not.
             #[must_use]
             pub const fn since(self, other: Self) -> u64 {
                 self.0.saturating_sub(other.0)

@@ -61,3 +61,72 @@ impl Receipt {
 pub fn receipt_root(receipts: &[Receipt]) -> Digest {
     MerkleTree::new(receipts.iter().map(Receipt::leaf).collect()).root()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(index: u32) -> Receipt {
+        Receipt {
+            transaction: TxId([1; 32]),
+            index,
+            lane: Lane::Routine,
+            outcome: Outcome::Failed {
+                contract: ContractId::new(3),
+                code: 2,
+            },
+            events: vec![Event {
+                contract: ContractId::new(3),
+                topic: 1,
+                data: Blob(vec![1, 2]),
+            }],
+        }
+    }
+
+    /// No bit of a receipt can change without changing its leaf.
+    #[test]
+    fn any_flipped_bit_of_a_receipt_gives_another_leaf() {
+        let bytes = codec::encode(&receipt(0));
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(changed) = codec::decode::<Receipt>(&changed, 4096) {
+                assert_ne!(changed.leaf(), receipt(0).leaf(), "bit {bit}");
+            }
+        }
+    }
+
+    /// Where one event ends and the next begins is part of the leaf.
+    #[test]
+    fn events_that_run_together_give_another_leaf() {
+        let mut split = receipt(0);
+        let event = split.events[0].clone();
+        split.events = vec![
+            Event {
+                data: Blob(vec![1]),
+                ..event.clone()
+            },
+            Event {
+                data: Blob(vec![2]),
+                ..event
+            },
+        ];
+
+        assert_ne!(split.leaf(), receipt(0).leaf());
+    }
+
+    #[test]
+    fn the_root_commits_to_every_receipt_their_order_and_number() {
+        let roots = [
+            receipt_root(&[]),
+            receipt_root(&[receipt(0)]),
+            receipt_root(&[receipt(0), receipt(1)]),
+            receipt_root(&[receipt(1), receipt(0)]),
+            receipt_root(&[receipt(0), receipt(0)]),
+        ];
+
+        let distinct: std::collections::BTreeSet<_> = roots.iter().collect();
+
+        assert_eq!(distinct.len(), roots.len());
+    }
+}

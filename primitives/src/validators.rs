@@ -273,6 +273,122 @@ mod tests {
         assert_eq!(set(&[WEIGHT_MAX; 4]), Err(SetError::Overflow));
     }
 
+    fn seats(count: u16, weight: u64) -> Vec<Validator> {
+        (0..count)
+            .map(|n| {
+                let mut bytes = [0; 32];
+                bytes[..2].copy_from_slice(&n.to_be_bytes());
+                let mut network = bytes;
+                network[31] = 1;
+                Validator {
+                    entity: EntityId(bytes),
+                    key: PublicKey(bytes),
+                    network_key: PublicKey(network),
+                    weight,
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn sizes_and_weights_at_their_bounds_are_legal_and_one_beyond_is_not() {
+        let new = |validators| ValidatorSet::new(Epoch::new(1), validators);
+
+        assert!(new(seats(4, WEIGHT_MAX / 4)).is_ok());
+        assert_eq!(new(seats(4, WEIGHT_MAX / 4 + 1)), Err(SetError::Overflow));
+        assert_eq!(new(seats(4, u64::MAX)), Err(SetError::Overflow));
+        assert!(new(seats(512, 1)).is_ok());
+        assert_eq!(new(seats(513, 1)), Err(SetError::Size { found: 513 }));
+        assert_eq!(new(vec![]), Err(SetError::Size { found: 0 }));
+    }
+
+    /// No key has two seats or two uses, not even of one seat: a vote is no handshake.
+    #[test]
+    fn shared_keys_are_refused_in_every_combination() {
+        let changes: [fn(&mut [Validator]); 4] = [
+            |v| v[1].key = v[3].key,
+            |v| v[1].network_key = v[3].network_key,
+            |v| v[1].key = v[3].network_key,
+            |v| v[1].network_key = v[1].key,
+        ];
+        for change in changes {
+            let mut validators = seats(4, 1);
+            change(&mut validators);
+
+            let error = ValidatorSet::new(Epoch::new(1), validators);
+
+            assert!(matches!(error, Err(SetError::SharedKey(_))), "{error:?}");
+        }
+        let mut twice = seats(4, 1);
+        twice[1].entity = twice[0].entity;
+        assert!(matches!(
+            ValidatorSet::new(Epoch::new(1), twice),
+            Err(SetError::Order(_))
+        ));
+    }
+
+    #[test]
+    fn a_seat_is_found_by_entity_and_by_either_key() {
+        let set = ValidatorSet::new(Epoch::new(1), seats(300, 1)).expect("legal");
+        for seat in set.seats() {
+            let validator = set.validator(seat).expect("exists");
+
+            assert_eq!(set.seat_of(&validator.entity), Some(seat));
+            assert_eq!(set.seat_of_key(&validator.key), Some(seat));
+            assert_eq!(set.seat_of_network_key(&validator.network_key), Some(seat));
+            assert_eq!(set.seat_of_key(&validator.network_key), None);
+        }
+        assert_eq!(set.seats().count(), 300);
+        assert_eq!(set.validator(Seat::new(300)), None);
+        assert_eq!(set.weight(Seat::new(300)), 0);
+    }
+
+    /// What a set is made from may be in any order; the set, its seats and its digest are the same.
+    #[test]
+    fn the_order_given_does_not_matter_and_every_field_counts() {
+        let new = |validators| ValidatorSet::new(Epoch::new(1), validators).expect("legal");
+        let set = new(seats(5, 2));
+        let mut reversed = seats(5, 2);
+        reversed.reverse();
+
+        assert_eq!(new(reversed).digest(), set.digest());
+        let changes: [fn(&mut Validator); 4] = [
+            |v| v.entity.0[31] = 9,
+            |v| v.key.0[31] = 9,
+            |v| v.network_key.0[31] = 9,
+            |v| v.weight = 1,
+        ];
+        for change in changes {
+            let mut changed = seats(5, 2);
+            change(&mut changed[4]);
+
+            assert_ne!(new(changed).digest(), set.digest());
+        }
+        let later = ValidatorSet::new(Epoch::new(2), seats(5, 2)).expect("legal");
+        assert_ne!(later.digest(), set.digest());
+    }
+
+    /// A set on the wire is checked like one that is made.
+    #[test]
+    fn an_illegal_set_does_not_decode() {
+        let changes: [fn(&mut Vec<Validator>); 4] = [
+            |v| v.truncate(3),
+            |v| v[1].weight = 0,
+            |v| v[1].weight = 100,
+            |v| v[1].key = v[2].key,
+        ];
+        for change in changes {
+            let mut claimed = Claimed {
+                epoch: Epoch::new(1),
+                validators: seats(4, 1),
+            };
+            assert!(codec::decode::<ValidatorSet>(&codec::encode(&claimed), 4096).is_ok());
+            change(&mut claimed.validators);
+
+            assert!(codec::decode::<ValidatorSet>(&codec::encode(&claimed), 4096).is_err());
+        }
+    }
+
     #[test]
     fn an_unordered_set_does_not_decode() {
         let mut claimed = Claimed::from(set(&[1; 4]).expect("legal"));
