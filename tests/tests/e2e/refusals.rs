@@ -12,7 +12,7 @@ use salus_primitives::signed::Signed;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::{Call, TRANSACTION_MAX, Transaction};
 use salus_tests::processes::{Network, Node, machine};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -92,10 +92,6 @@ fn each_bad_transaction_is_refused_with_its_own_reason_and_counted() {
     let cases = [
         ("bad_signature", flipped),
         (
-            "wrong_chain",
-            signed(registration(foreign, &hospital, soon, 4), &hospital),
-        ),
-        (
             "expired",
             signed(registration(genesis, &hospital, Height::ZERO, 5), &hospital),
         ),
@@ -109,6 +105,10 @@ fn each_bad_transaction_is_refused_with_its_own_reason_and_counted() {
         ("malformed", trailing),
         ("too_large", vec![0; TRANSACTION_MAX + 1]),
         ("unknown_sender", signed(reading, &stranger)),
+        (
+            "wrong_chain",
+            signed(registration(foreign, &hospital, soon, 4), &hospital),
+        ),
     ];
     for (reason, bytes) in &cases {
         let before = counted(node, reason);
@@ -168,7 +168,7 @@ fn floods_of_garbage_do_not_stop_a_node() {
     let garbage = vec![0xff; 64 * 1024];
     let mut sent = 0;
     // It may be cut off at any point; that is what is asked for.
-    while sent < 64 * 1024 * 1024 && peer.write_all(&garbage).is_ok() {
+    while sent < MUCH && peer.write_all(&garbage).is_ok() {
         sent += garbage.len();
     }
     let mut client = TcpStream::connect(api).expect("connected");
@@ -176,18 +176,20 @@ fn floods_of_garbage_do_not_stop_a_node() {
         .set_write_timeout(Some(Duration::from_secs(5)))
         .expect("set");
     client
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("set");
-    client
         .write_all(
             b"POST /v1/transactions HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: 1099511627776\r\n\r\n",
         )
         .expect("sent");
-    let mut answer = [0; 12];
-    let answered = client.read_exact(&mut answer).is_ok();
+    let mut posted = 0;
+    while posted < MUCH && client.write_all(&garbage).is_ok() {
+        posted += garbage.len();
+    }
 
-    assert!(sent < 64 * 1024 * 1024, "garbage was taken for ever");
-    assert!(answered && &answer == b"HTTP/1.1 413", "{answer:?}");
+    assert!(sent < MUCH, "garbage was taken for ever");
+    assert!(posted < MUCH, "a body was taken for ever");
     assert!(network.node(0).is_running());
     network.registered_device(1);
 }
+
+/// More than sockets buffer, and more than any honest peer sends before it is answered.
+const MUCH: usize = 64 * 1024 * 1024;
