@@ -66,7 +66,10 @@ pub struct Engine {
     helped: BTreeMap<Peer, Monotonic>,
     /// What was asked of peers, and when to ask (again).
     wanted: BTreeMap<Wanted, Monotonic>,
-    certificates_asked_at: Option<Monotonic>,
+    /// The first view certificates are wanted for.
+    certificates_from: View,
+    /// When certificates were last asked for, and from which view on.
+    certificates_asked: Option<(Monotonic, View)>,
     diverged: bool,
 }
 
@@ -388,20 +391,27 @@ impl Engine {
         }
     }
 
-    /// What a peer needs to justify a proposal after `from`: notarisations, nullifications and the last finalisation.
+    /// What a peer needs to account for the views after `from`: finalisations, then nullifications and notarisations in
+    /// the order of their views, so that a peer that asks again from its first gap comes to an end.
     #[must_use]
     pub fn certificates_from(&self, from: View) -> Vec<Certificate> {
         let term = self.timing().term(from);
-        self.last_final
-            .certificate
-            .iter()
-            .chain(self.finalizations.values())
-            .chain(self.nullifications.range(term..).map(|(_, c)| c))
+        let mut steps: Vec<&VerifiedCertificate> = self
+            .nullifications
+            .range(term..)
+            .map(|(_, nullification)| nullification)
             .chain(
                 self.views
                     .range(from..)
                     .filter_map(|(_, state)| state.notarization.as_ref()),
             )
+            .collect();
+        steps.sort_by_key(|certificate| certificate.view());
+        self.last_final
+            .certificate
+            .iter()
+            .chain(self.finalizations.values())
+            .chain(steps)
             .take(crate::message::LIST_MAX)
             .map(|certificate| certificate.certificate().clone())
             .collect()

@@ -129,12 +129,22 @@ impl Engine {
         }
     }
 
-    pub(super) fn want(&mut self, what: Wanted, at: Monotonic) {
-        let earliest = match (what, self.certificates_asked_at) {
-            (Wanted::Certificates, Some(asked)) => asked.plus_millis(self.delta()),
+    fn want(&mut self, what: Wanted, at: Monotonic) {
+        self.wanted.entry(what).or_insert(at);
+    }
+
+    /// Notes that certificates from a view on are missing. They are asked for once a delta at most; but at once if an
+    /// answer closed the gap up to a later view, because answers are bounded and come page by page.
+    pub(super) fn want_certificates(&mut self, from: View, at: Monotonic) {
+        let earliest = match self.certificates_asked {
+            Some((asked, view)) if view >= from => at.max(asked.plus_millis(self.delta())),
             _ => at,
         };
-        self.wanted.entry(what).or_insert(at.max(earliest));
+        if self.certificates_from != from {
+            self.certificates_from = from;
+            self.wanted.remove(&Wanted::Certificates);
+        }
+        self.want(Wanted::Certificates, earliest);
     }
 
     /// Asks for what is due, and again every delta.
@@ -156,9 +166,9 @@ impl Engine {
                 Wanted::Certificates => {
                     // asked again only if a proposal still waits for it
                     self.wanted.remove(&Wanted::Certificates);
-                    self.certificates_asked_at = Some(now.monotonic);
+                    self.certificates_asked = Some((now.monotonic, self.certificates_from));
                     Effect::FetchCertificates {
-                        from: self.last_final.view.next(),
+                        from: self.certificates_from,
                     }
                 }
             });

@@ -69,13 +69,12 @@ impl Engine {
             return Judgement::Invalid;
         }
         match self.is_justified(view, &header.parent) {
-            Justified::Yes => {}
+            Justified::Yes => {
+                self.wanted.remove(&Wanted::Certificates);
+            }
             Justified::Never => return Judgement::Invalid,
-            Justified::NotYet => {
-                self.want(
-                    Wanted::Certificates,
-                    now.monotonic.plus_millis(self.delta() / 4),
-                );
+            Justified::NotYet(from) => {
+                self.want_certificates(from, now.monotonic.plus_millis(self.delta() / 4));
                 return Judgement::Wait;
             }
         }
@@ -264,7 +263,7 @@ impl Engine {
             return match self.block_of(previous) {
                 Some(block) if block == *parent => Justified::Yes,
                 Some(_) => Justified::Never,
-                None => Justified::NotYet,
+                None => Justified::NotYet(previous),
             };
         }
         let notarized = (*parent == self.last_final.id).then_some(self.last_final.view);
@@ -280,21 +279,22 @@ impl Engine {
             })
             .map(|(view, _)| *view)
             .or(notarized);
-        match latest {
-            Some(latest) if self.is_covered(latest.next(), view) => Justified::Yes,
-            // a final block that is not the parent, and is not below it, excludes it for good
-            None if self
-                .header(parent)
-                .is_some_and(|header| header.height < self.last_final.header.height) =>
-            {
-                Justified::Never
-            }
-            _ => Justified::NotYet,
+        let Some(latest) = latest else {
+            return Justified::NotYet(self.last_final.view.next());
+        };
+        match self.first_uncovered(latest.next(), view) {
+            None => Justified::Yes,
+            Some(uncovered) => Justified::NotYet(uncovered),
         }
     }
 
     /// Whether nullifications cover every view from `from` up to, not including, `to`.
     pub(super) fn is_covered(&self, from: View, to: View) -> bool {
+        self.first_uncovered(from, to).is_none()
+    }
+
+    /// The first view from `from` up to, not including, `to` that no nullification covers.
+    pub(super) fn first_uncovered(&self, from: View, to: View) -> Option<View> {
         let mut next = from;
         while next < to {
             let term = self.timing().term(next);
@@ -302,10 +302,10 @@ impl Engine {
                 Some(nullification) if nullification.view() <= next => {
                     next = self.timing().first_view(term.next());
                 }
-                _ => return false,
+                _ => return Some(next),
             }
         }
-        true
+        None
     }
 
     /// The block notarised in a view, as far as certificates tell.
@@ -325,6 +325,7 @@ impl Engine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Justified {
     Yes,
-    NotYet,
+    /// Certificates from this view on may justify it.
+    NotYet(View),
     Never,
 }

@@ -1,6 +1,6 @@
 //! Rule 2: a manager's proposal, and when to make one.
 
-use super::{Engine, Wanted};
+use super::Engine;
 use crate::clock::Now;
 use crate::effect::{BuildRequest, Effect};
 use crate::journal::JournalEntry;
@@ -30,9 +30,12 @@ impl Engine {
         if state.own.notarize.is_some() || state.own.nullify.is_some() {
             return;
         }
-        let Some((parent, _)) = self.choose_parent(view) else {
-            self.want(Wanted::Certificates, now.monotonic);
-            return;
+        let parent = match self.choose_parent(view) {
+            Ok(parent) => parent,
+            Err(from) => {
+                self.want_certificates(from, now.monotonic);
+                return;
+            }
         };
         let (Some(header), Some(roots)) = (self.header(&parent).cloned(), self.roots(&parent))
         else {
@@ -57,20 +60,26 @@ impl Engine {
         }));
     }
 
-    /// The parent rule 2 asks for, and the view it was notarised in; `None` while a certificate is missing.
-    fn choose_parent(&self, view: View) -> Option<(BlockId, View)> {
-        let candidates = self
-            .views
-            .range(..view)
-            .rev()
-            .filter_map(|(view, state)| {
-                Some((state.notarization.as_ref()?.statement().block()?, *view))
-            })
-            .chain([(self.last_final.id, self.last_final.view)]);
+    /// The parent rule 2 asks for.
+    ///
+    /// # Errors
+    /// The first view that no certificate at hand accounts for.
+    fn choose_parent(&self, view: View) -> Result<BlockId, View> {
         let starts = self.timing().starts_term(view);
-        candidates
+        let mut missing = None;
+        let notarized = self.views.range(..view).rev().filter_map(|(view, state)| {
+            Some((state.notarization.as_ref()?.statement().block()?, *view))
+        });
+        for (block, notarized) in notarized
+            .chain([(self.last_final.id, self.last_final.view)])
             .take(if starts { usize::MAX } else { 1 })
-            .find(|(_, notarized)| self.is_covered(notarized.next(), view))
+        {
+            match self.first_uncovered(notarized.next(), view) {
+                None => return Ok(block),
+                Some(uncovered) => missing = missing.or(Some(uncovered)),
+            }
+        }
+        Err(missing.unwrap_or(view))
     }
 
     /// The block is made: sign, persist, send. It is the manager's notarise vote.

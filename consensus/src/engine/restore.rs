@@ -56,7 +56,8 @@ impl Engine {
             resent_at: now.monotonic,
             helped: BTreeMap::new(),
             wanted: BTreeMap::new(),
-            certificates_asked_at: None,
+            certificates_from: base.view.next(),
+            certificates_asked: None,
             diverged: false,
             config,
         };
