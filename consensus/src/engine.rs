@@ -141,13 +141,16 @@ impl Engine {
             self.apply_finalizations(now, effects);
             self.consider_proposal(now, effects);
             self.update_work(now);
+            if before != (self.view, self.last_final.id) {
+                continue;
+            }
+            self.request_executions(effects);
+            self.try_propose(now, effects);
+            self.run_timers(now, effects);
             if before == (self.view, self.last_final.id) {
                 break;
             }
         }
-        self.request_executions(effects);
-        self.try_propose(now, effects);
-        self.run_timers(now, effects);
     }
 
     /// Rule 1: enters the latest view that a certificate leads to, always forward.

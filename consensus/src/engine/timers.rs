@@ -24,7 +24,7 @@ impl Engine {
         };
         if let Some(cause) = self.reason_to_nullify(now, start) {
             self.nullify(cause, effects);
-            // the own vote may have completed a nullification
+            // the own vote may have completed a nullification: `step` goes on in the next term
             self.advance(now);
         }
         self.resend(now, effects);
