@@ -275,8 +275,10 @@ fn line(id: &TxId, view: &TransactionView) -> String {
     if let Some(height) = view.height {
         line.push_str(&format!(" at height {height}"));
     }
-    if let Some(outcome) = &view.outcome {
-        line.push_str(&format!(", outcome {outcome}"));
+    match &view.outcome {
+        Some(serde_json::Value::String(outcome)) => line.push_str(&format!(", {outcome}")),
+        Some(outcome) => line.push_str(&format!(", failed: {outcome}")),
+        None => {}
     }
     line
 }
