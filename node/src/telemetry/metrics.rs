@@ -516,6 +516,7 @@ const SHORT: &[f64] = &[
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use std::io::Write as _;
     use std::process::{Command, Stdio};
 
@@ -671,6 +672,28 @@ pub(crate) mod tests {
         assert_eq!(value(&text, "salus_peers"), 3.0);
         let series = "salus_network_frames_total{channel=\"consensus\",direction=\"received\"}";
         assert_eq!(value(&text, series), 12.0);
+    }
+
+    /// `docs/metrics.md` names every metric with its type, and no other.
+    #[test]
+    fn the_documented_metrics_are_the_real_ones() {
+        let documented: BTreeSet<_> = include_str!("../../../docs/metrics.md")
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `salus_")?.split('|');
+                let name = cells.next()?.trim().trim_end_matches('`');
+                Some(format!("salus_{name} {}", cells.next()?.trim()))
+            })
+            .collect();
+
+        let text = Metrics::new().encode();
+        let real: BTreeSet<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .map(str::to_owned)
+            .collect();
+
+        assert_eq!(documented, real);
     }
 
     #[test]
