@@ -50,7 +50,7 @@ impl ProcessMetrics {
     }
 }
 
-/// The bytes of a line such as `VmRSS:	  5120 kB`.
+/// The bytes of a line such as `VmRSS:   5120 kB`.
 fn memory(status: &str, field: &str) -> Option<i64> {
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
