@@ -210,6 +210,9 @@ impl NodeHandle {
         }
         let transaction: SignedTransaction = codec::decode(&bytes, TRANSACTION_MAX)
             .map_err(|error| (None, AdmitError::Malformed(error)))?;
+        self.shared
+            .metrics
+            .transaction_received(transaction.body.lane);
         let lane = Some(transaction.body.lane);
         let (reply, answer) = oneshot::channel();
         self.shared

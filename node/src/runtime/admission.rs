@@ -154,6 +154,9 @@ impl Checks {
     /// A peer has checked the state; what its state allowed, ours may allow a block later.
     fn peers(&self, transactions: Vec<SignedTransaction>, entropy: &mut ChaCha20Rng) -> Admitted {
         let lanes: Vec<_> = transactions.iter().map(|tx| tx.body.lane).collect();
+        for lane in &lanes {
+            self.metrics.transaction_received(*lane);
+        }
         let verdicts = verify_transactions(transactions, self.genesis, entropy);
         let mut good = Vec::new();
         for (verdict, lane) in verdicts.into_iter().zip(lanes) {

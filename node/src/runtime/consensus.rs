@@ -401,7 +401,10 @@ impl Consensus {
                     tracing::info!(%view, %manager, cause = cause.name(), "gave up a view");
                     self.io.metrics.nullified(Some(cause));
                 }
-                None => tracing::debug!(%view, %manager, "a view was nullified"),
+                None => {
+                    tracing::debug!(%view, %manager, "a view was nullified");
+                    self.io.metrics.nullified(None);
+                }
             },
             Note::InvalidProposal { manager, reason } => {
                 tracing::warn!(%manager, reason, "a proposal is not valid");
