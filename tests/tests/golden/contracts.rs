@@ -1,0 +1,133 @@
+//! Vectors of calls, and of what contracts keep in the state and make known.
+
+use crate::vectors::{Built, one, only};
+use salus_contracts::native::identity::{Device, Entity, Holder, IdentityEvent, Membership};
+use salus_contracts::native::records::{FirstRecord, RecordsEvent};
+use salus_primitives::calls::{IdentityCall, RecordsCall, Role};
+use salus_primitives::ids::{EntityId, Height};
+use salus_tests::fixtures;
+
+pub(crate) fn calls() -> Vec<Built> {
+    let device = fixtures::device();
+    let key = fixtures::key(1).public();
+    vec![
+        one(
+            "register entity",
+            IdentityCall::RegisterEntity {
+                name: "pharmacy-9".into(),
+                role: Role::Pharmacy,
+                key,
+                exchange_key: fixtures::exchange_secret().public(),
+            },
+        ),
+        one(
+            "register device",
+            IdentityCall::RegisterDevice { device, key },
+        ),
+        one(
+            "rotate device key",
+            IdentityCall::RotateDeviceKey { device, key },
+        ),
+        one("revoke device", IdentityCall::RevokeDevice { device }),
+        one(
+            "revoke entity",
+            IdentityCall::RevokeEntity {
+                entity: EntityId::of_name("pharmacy-9"),
+            },
+        ),
+        one("submit", RecordsCall::Submit(fixtures::sealed())),
+    ]
+}
+
+pub(crate) fn stored_and_made_known() -> Vec<Built> {
+    let device = fixtures::device();
+    let entity = EntityId::of_name("hospital-0");
+    let key = fixtures::key(1).public();
+    let membership = Membership {
+        validator_key: key,
+        network_key: fixtures::key(2).public(),
+        weight: 7,
+    };
+    let first = FirstRecord {
+        height: Height::new(5),
+        transaction: fixtures::transaction(0).id(),
+    };
+    let reading = fixtures::sealed().reading;
+    let handle = fixtures::sealed().handle;
+    let member = Entity {
+        name: "hospital-0".into(),
+        role: Role::Hospital,
+        key,
+        exchange_key: fixtures::exchange_secret().public(),
+        registered_at: Height::ZERO,
+        membership: Some(membership),
+        revoked_at: None,
+    };
+    vec![
+        only(membership),
+        one(
+            "revoked",
+            Entity {
+                membership: None,
+                revoked_at: Some(Height::new(9)),
+                ..member.clone()
+            },
+        ),
+        one("member", member),
+        only(Device {
+            owner: entity,
+            key,
+            key_since: Height::new(4),
+            registered_at: Height::new(3),
+            revoked_at: Some(Height::new(8)),
+        }),
+        one("entity", Holder::Entity(entity)),
+        one("device", Holder::Device(device)),
+        one("validator", Holder::Validator(entity)),
+        one(
+            "entity registered",
+            IdentityEvent::EntityRegistered {
+                entity,
+                role: Role::Institute,
+                key,
+            },
+        ),
+        one(
+            "device registered",
+            IdentityEvent::DeviceRegistered {
+                device,
+                owner: entity,
+                key,
+            },
+        ),
+        one(
+            "device key rotated",
+            IdentityEvent::DeviceKeyRotated { device, key },
+        ),
+        one(
+            "device revoked",
+            IdentityEvent::DeviceRevoked { device, by: entity },
+        ),
+        one(
+            "entity revoked",
+            IdentityEvent::EntityRevoked { entity, by: entity },
+        ),
+        only(first),
+        one(
+            "recorded",
+            RecordsEvent::Recorded {
+                device,
+                handle,
+                reading,
+            },
+        ),
+        one(
+            "repeated",
+            RecordsEvent::Repeated {
+                device,
+                reading,
+                first,
+            },
+        ),
+    ]
+}

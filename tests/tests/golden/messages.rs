@@ -1,0 +1,98 @@
+//! Vectors of what nodes say to one another, and of what they write down before.
+
+use crate::vectors::{Built, one, only};
+use salus_consensus::journal::JournalEntry;
+use salus_consensus::message::Message;
+use salus_node::wire::{Frame, Request, Response};
+use salus_primitives::ids::{Height, View};
+use salus_tests::fixtures;
+
+pub(crate) fn consensus() -> Vec<Built> {
+    let header = fixtures::block().header;
+    let (notarize, finalize) = fixtures::statements(&header);
+    let vote = fixtures::vote(fixtures::nullify(), 1);
+    let certificate = fixtures::certificate(finalize);
+    vec![
+        one("notarize", fixtures::vote(notarize, 1)),
+        one("finalize", fixtures::vote(finalize, 1)),
+        one("nullify", vote),
+        only(fixtures::proposal()).digest(header.id()),
+        only(fixtures::status()),
+        one(
+            "proposal",
+            Message::Proposal(Box::new(fixtures::proposal())),
+        ),
+        one("vote", Message::Vote { vote, entry: None }),
+        one(
+            "vote with entry",
+            Message::Vote {
+                vote,
+                entry: Some(certificate.clone()),
+            },
+        ),
+        one("certificates", Message::Certificates(vec![certificate])),
+        one("status", Message::Status(fixtures::status())),
+    ]
+}
+
+pub(crate) fn frames() -> Vec<Built> {
+    let block = fixtures::block();
+    let (_, finalize) = fixtures::statements(&block.header);
+    let finalization = fixtures::certificate(finalize);
+    let body = Request::Body(block.id());
+    let responses = [
+        ("body", Response::Body(Box::new(fixtures::next_block()))),
+        (
+            "certificates",
+            Response::Certificates(vec![finalization.clone()]),
+        ),
+        (
+            "range",
+            Response::Range {
+                blocks: vec![block],
+                finalization,
+            },
+        ),
+    ];
+    let mut vectors = vec![
+        one("body", body),
+        one("certificates", Request::Certificates { from: View::new(7) }),
+        one(
+            "range",
+            Request::Range {
+                from: Height::new(9),
+            },
+        ),
+        one(
+            "consensus",
+            Frame::Consensus(Message::Vote {
+                vote: fixtures::vote(finalize, 0),
+                entry: None,
+            }),
+        ),
+        one(
+            "transactions",
+            Frame::Transactions(fixtures::transactions()),
+        ),
+        one("request", Frame::Request(body)),
+        one("response", Frame::Response(responses[0].1.clone())),
+    ];
+    vectors.extend(responses.map(|(name, response)| one(name, response)));
+    vectors
+}
+
+pub(crate) fn journal() -> Vec<Built> {
+    let (notarize, _) = fixtures::statements(&fixtures::block().header);
+    vec![
+        one(
+            "entry",
+            JournalEntry::Entry(fixtures::certificate(fixtures::nullify())),
+        ),
+        one("body", JournalEntry::Body(fixtures::block())),
+        one(
+            "proposal",
+            JournalEntry::Proposal(Box::new(fixtures::proposal())),
+        ),
+        one("vote", JournalEntry::Vote(fixtures::vote(notarize, 3))),
+    ]
+}
