@@ -190,7 +190,8 @@ mod tests {
         for count in [0, 1, 2, 5] {
             assert!(block(count).body_matches(), "{count}");
         }
-        let changes: [(&str, fn(&mut Block)); 6] = [
+        type Change = fn(&mut Block);
+        let changes: [(&str, Change); 6] = [
             ("lacks", |b| drop(b.transactions.pop())),
             ("repeats", |b| b.transactions.push(transaction(4))),
             ("reorders", |b| b.transactions.swap(0, 1)),
