@@ -10,14 +10,10 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 export PATH := $(cache)/tools/bin:$(PATH)
 binaries := $(CARGO_TARGET_DIR)/release
 
-# Only what stands on make's own command line counts: make takes over the environment, and shells have a SECONDS too.
-ifneq ($(origin SECONDS),command line)
-override SECONDS := 30
-endif
-ifneq ($(origin INPUT),command line)
-override INPUT :=
-endif
-# The shell keeps a counter of its own under this name.
+# From make's command line or from the environment. `unexport`, because the shell keeps a counter of its own under the
+# first name and exports it once it was given one.
+SECONDS ?= 30
+INPUT ?=
 unexport SECONDS
 
 .PHONY: help setup build demo test lint fmt doc deny cargo-deny bench
