@@ -180,8 +180,11 @@ impl Engine {
             let silent = !self.views.range(first..next).any(|(_, state)| {
                 state.proposal.is_some() || state.notarize.votes().contains_key(&manager)
             });
-            let count = self.silent_terms.entry(manager).or_default();
-            *count = if silent { count.saturating_add(1) } else { 0 };
+            // of a term that this node did not wait in itself, it cannot say who was silent
+            if silent && self.own_nullify.contains_key(&term) {
+                let count = self.silent_terms.entry(manager).or_default();
+                *count = count.saturating_add(1);
+            }
         }
         let cause = None;
         effects.push(Effect::Nullified {

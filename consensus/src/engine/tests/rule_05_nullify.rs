@@ -3,6 +3,7 @@
 use crate::effect::NullifyCause;
 use crate::engine::tests_support::{Bench, causes, notarizes, nullifies, votes};
 use crate::input::Input;
+use crate::message::Message;
 
 /// After an idle hour a block is made and notarised; that it is not final in the same instant is no finality lag.
 #[test]
@@ -46,4 +47,46 @@ fn a_manager_whose_own_vote_ends_the_term_before_proposes_at_once() {
         .into_iter()
         .any(|vote| vote.view().get() == 5);
     assert!(proposed, "{effects:?}");
+}
+
+/// A manager that was silent in its last two terms is passed over at once, until it is heard again.
+#[test]
+fn a_silent_manager_is_passed_over_until_it_is_heard() {
+    let mut bench = Bench::verifier();
+    bench.input(Input::Pending(true));
+    for term in [0, 4] {
+        let view = term * 4 + 1;
+        if term > 0 {
+            bench.receive_certificate(nullifies(view - 4));
+        }
+        bench.run(2_100);
+        bench.receive_certificate(nullifies(view));
+    }
+
+    // the third turn of the same manager, which comes every four terms
+    let effects = bench.receive_certificate(nullifies(7 * 4 + 1));
+    assert_eq!(bench.engine.view().get(), 33);
+    assert_eq!(causes(&effects), [NullifyCause::SilentManager]);
+
+    bench.receive_certificate(nullifies(33));
+    let manager = bench
+        .engine
+        .manager_of(salus_primitives::ids::View::new(49));
+    bench.receive_vote(manager.get(), nullifies(45));
+    let effects = bench.receive_certificate(nullifies(45));
+    assert_eq!(causes(&effects), []);
+}
+
+/// Terms that failed while this node was away say nothing about their managers.
+#[test]
+fn nobody_is_called_silent_for_terms_this_node_was_away_in() {
+    let mut bench = Bench::verifier();
+    bench.input(Input::Pending(true));
+    let missed = (0..12).map(|term| bench.certificate(nullifies(term * 4 + 1)));
+    let missed = Message::Certificates(missed.collect());
+
+    let effects = bench.receive(missed);
+
+    assert_eq!(bench.engine.view().get(), 49);
+    assert_eq!(causes(&effects), []);
 }
