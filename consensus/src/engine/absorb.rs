@@ -110,7 +110,10 @@ impl Engine {
                 if vote.seat() == manager && matches!(statement, Statement::Notarize { .. }) {
                     state.equivocated = true;
                 }
-                effects.push(Effect::Equivocation { first, second });
+                // once a view: its author may say it again as often as it likes
+                if state.reported.insert(vote.seat()) {
+                    effects.push(Effect::Equivocation { first, second });
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! What a Byzantine member can make a node keep is bounded.
 
+use crate::effect::Effect;
 use crate::engine::tests_support::{Bench, finalizes, notarizes};
 use salus_primitives::block::Block;
-use salus_primitives::ids::{Height, View};
+use salus_primitives::ids::{BlockId, Height, View};
 use std::sync::Arc;
 
 /// A manager claims a height and a view far ahead, so that finality would never reach its block.
@@ -48,4 +49,21 @@ fn proposals_and_votes_far_ahead_are_not_kept() {
 
     assert!(bench.engine.blocks.len() <= 9);
     assert!(bench.engine.views.len() <= 66);
+}
+
+/// A contradiction said a hundred times is reported once.
+#[test]
+fn a_contradiction_is_reported_once() {
+    let mut bench = Bench::verifier();
+    let seat = bench.others()[0];
+    let mut reports = 0;
+    for n in 0..100 {
+        let effects = bench.receive_vote(seat, notarizes(1, BlockId([n; 32])));
+        reports += effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Equivocation { .. }))
+            .count();
+    }
+
+    assert_eq!(reports, 1);
 }
