@@ -121,6 +121,12 @@ impl Engine {
                 if view <= self.last_final.view {
                     return;
                 }
+                // persisted with it, and perhaps nowhere else
+                for certificate in proposal.justification.iter().cloned() {
+                    if let Ok(certificate) = certificate.verified(genesis, &validators) {
+                        self.absorb_certificate(certificate, false, &mut silent);
+                    }
+                }
                 let block = Arc::new(proposal.block.clone());
                 let id = block.id();
                 self.keep_body(id, Arc::clone(&block), true);
