@@ -41,6 +41,58 @@ fn a_killed_validator_comes_back_and_nothing_is_lost() {
     }
 }
 
+/// Every validator is killed once while readings come in, one after another, the managers among them.
+#[test]
+fn each_validator_may_be_killed_in_turn() {
+    let _machine = machine();
+    let mut network = Network::running();
+    let device = network.registered_device(1);
+    let edge = network.start_edge(&device, 12);
+
+    for index in 0..4 {
+        let other = (index + 1) % 4;
+        let head = |network: &Network| network.nodes()[other].client().head().expect("a head");
+        let before = head(&network);
+        network.node(index).kill();
+        eventually("the others go on", || head(&network) > before.plus(5));
+        network.node(index).start();
+        network.wait_ready();
+    }
+    let (status, summary) = edge.finish();
+
+    assert!(status.success(), "{summary}");
+    assert_eq!(summary["proven"], summary["submitted"]);
+    let agreed = network.wait_agreement();
+    network.assert_one_chain(1..=agreed.final_height);
+}
+
+/// All four are killed at once, as when the power fails: the chain goes on where it was.
+#[test]
+fn all_killed_at_once_go_on_where_they_were() {
+    let _machine = machine();
+    let mut network = Network::running();
+    let device = network.registered_device(1);
+    let edge = network.start_edge(&device, 6);
+    let height = |network: &Network| network.nodes()[0].client().head().expect("a head").get();
+    eventually("readings are being finalised", || height(&network) >= 10);
+
+    let before = height(&network);
+    for index in 0..4 {
+        network.node(index).kill();
+    }
+    for index in 0..4 {
+        network.node(index).start();
+    }
+    network.wait_ready();
+    let (status, summary) = edge.finish();
+
+    assert!(status.success(), "{summary}");
+    assert_eq!(summary["proven"], summary["submitted"]);
+    let agreed = network.wait_agreement();
+    assert!(agreed.final_height > before);
+    network.assert_one_chain(1..=agreed.final_height);
+}
+
 /// Two of four are killed: no new block is final and nothing forks. When they are back, the chain goes on.
 #[test]
 fn without_a_quorum_nothing_is_final_and_with_it_the_chain_goes_on() {
