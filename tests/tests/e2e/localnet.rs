@@ -1,9 +1,11 @@
 //! The one command that runs everything.
 
-use salus_tests::processes::{binary, machine, salus};
+use rustix::process::{Pid, Signal};
+use salus_node::client::{ApiClient, ClientError};
+use salus_tests::processes::{binary, eventually, machine, salus};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The last line of stdout, which is one JSON object alone.
 fn last_line(stdout: &[u8]) -> Value {
@@ -184,6 +186,48 @@ fn recorded_patient_is_final_and_proven_minute_by_minute() {
         .map(|lane| lane["final"].as_u64().expect("a count"))
         .sum();
     assert_eq!(by_lane, count("submitted"));
+}
+
+/// Whatever ends the command, SIGTERM or SIGKILL, ends its validators.
+#[test]
+fn no_validator_outlives_the_command() {
+    let _machine = machine();
+    for signal in [Signal::TERM, Signal::KILL] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut localnet = Command::new(binary("salus"))
+            .args(["localnet", "--seconds", "600", "--keep"])
+            .arg(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("salus runs");
+        let clients = || -> Vec<ApiClient> {
+            ["hospital", "pharmacy", "ministry", "institute"]
+                .into_iter()
+                .filter_map(|name| {
+                    let config = folder.path().join(name).join("node.toml");
+                    let config: toml::Table = std::fs::read_to_string(config).ok()?.parse().ok()?;
+                    let api = config["api"]["listen"].as_str()?;
+                    ApiClient::new(&format!("http://{api}")).ok()
+                })
+                .collect()
+        };
+        eventually("four validators are ready", || {
+            let clients = clients();
+            clients.len() == 4 && clients.iter().all(ApiClient::is_ready)
+        });
+
+        rustix::process::kill_process(Pid::from_child(&localnet), signal).expect("signalled");
+        let status = localnet.wait().expect("ended");
+
+        assert!(!status.success(), "{signal:?}");
+        eventually("no validator answers", || {
+            clients()
+                .iter()
+                .all(|client| matches!(client.status(), Err(ClientError::NoAnswer { .. })))
+        });
+    }
 }
 
 /// A wrong command line starts nothing and says so with exit code 2.
