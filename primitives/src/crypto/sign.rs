@@ -142,7 +142,7 @@ pub type Claim = (PublicKey, Digest, Signature);
 
 /// Verifies many claims at once and says of each whether it holds.
 ///
-/// A batch that fails is verified in parts of [`PART`] claims, and a part that fails claim by claim. So a bad signature
+/// A batch that fails is verified in parts of 64 claims, and a part that fails claim by claim. So a bad signature
 /// costs whoever checks it less than checking all singly, and nothing but bad ones less than twice that; halving
 /// again and again costs more than single checks with one bad claim of 1024, and five times as much if all are bad
 /// (`benches/verify.rs`). Agrees with [`PublicKey::verifies`] on every claim. `entropy` must be unpredictable to whoever

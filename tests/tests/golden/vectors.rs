@@ -43,10 +43,13 @@ impl File {
     }
 }
 
+/// Says why bytes are not the encoding of the one value.
+type Decode = Box<dyn Fn(&[u8]) -> Result<(), String>>;
+
 /// A vector made from a value, with the way back.
 pub(crate) struct Built {
     pub(crate) vector: Vector,
-    decode: Box<dyn Fn(&[u8]) -> Result<(), String>>,
+    decode: Decode,
 }
 
 impl Built {
