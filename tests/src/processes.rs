@@ -1,6 +1,10 @@
 //! Real validators and a real device, run as an operator would run them: by their binaries, from files.
 
-use salus_node::client::{ApiClient, StatusView};
+mod node;
+
+pub use node::Node;
+
+use salus_node::client::StatusView;
 use salus_primitives::ids::{GenesisHash, Height};
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
@@ -63,16 +67,6 @@ pub struct Network {
     folder: tempfile::TempDir,
     nodes: Vec<Node>,
     genesis: GenesisHash,
-}
-
-/// One validator: its home, and its process while it runs.
-#[derive(Debug)]
-pub struct Node {
-    name: String,
-    home: PathBuf,
-    listen: String,
-    api: String,
-    child: Option<Child>,
 }
 
 impl Network {
@@ -340,122 +334,6 @@ impl Network {
                 name.to_str()?.strip_suffix(".proof")?.parse().ok()
             })
             .collect()
-    }
-}
-
-impl Node {
-    /// The member's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The node's home.
-    #[must_use]
-    pub fn home(&self) -> &Path {
-        &self.home
-    }
-
-    /// Where it listens for the other validators.
-    #[must_use]
-    pub fn listen(&self) -> &str {
-        &self.listen
-    }
-
-    /// Its API.
-    #[must_use]
-    pub fn client(&self) -> ApiClient {
-        ApiClient::new(&format!("http://{}", self.api)).expect("an address")
-    }
-
-    /// Its process id.
-    ///
-    /// # Panics
-    /// If it does not run.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("it runs").id()
-    }
-
-    /// Starts it; it may run no longer than this test.
-    pub fn start(&mut self) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.home.join("log"))
-            .expect("a log");
-        let child = Command::new(binary("salus"))
-            .arg("start")
-            .arg("--home")
-            .arg(&self.home)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("salus runs");
-        self.child = Some(child);
-    }
-
-    /// SIGKILL: it gets no chance to write anything.
-    pub fn kill(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        child.kill().expect("killed");
-        child.wait().expect("ended");
-    }
-
-    /// SIGTERM: asks it to stop, and waits until it has.
-    ///
-    /// # Panics
-    /// If it has not within the 10 s it promises (and a little).
-    pub fn stop(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("it runs");
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
-        let end = Instant::now() + Duration::from_secs(12);
-        loop {
-            if let Some(status) = child.try_wait().expect("a child") {
-                return status;
-            }
-            if Instant::now() >= end {
-                child.kill().expect("killed");
-                child.wait().expect("ended");
-                panic!("{} did not stop on SIGTERM: {}", self.name, self.log());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Whether its process is still there.
-    pub fn is_running(&mut self) -> bool {
-        self.child
-            .as_mut()
-            .is_some_and(|child| child.try_wait().expect("a child").is_none())
-    }
-
-    /// The end of its log.
-    #[must_use]
-    pub fn log(&self) -> String {
-        let log = std::fs::read_to_string(self.home.join("log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
-    }
-
-    /// The value of one series of `/metrics`, given as it stands there, labels included. 0 if there is none.
-    #[must_use]
-    pub fn metric(&self, series: &str) -> f64 {
-        let text = self.client().metrics().expect("metrics");
-        text.lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
-            .unwrap_or(0.0)
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }
 
