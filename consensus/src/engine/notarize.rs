@@ -288,11 +288,6 @@ impl Engine {
         }
     }
 
-    /// Whether nullifications cover every view from `from` up to, not including, `to`.
-    pub(super) fn is_covered(&self, from: View, to: View) -> bool {
-        self.first_uncovered(from, to).is_none()
-    }
-
     /// The first view from `from` up to, not including, `to` that no nullification covers.
     pub(super) fn first_uncovered(&self, from: View, to: View) -> Option<View> {
         let mut next = from;

@@ -1,6 +1,6 @@
 //! Rule 5: when a view is given up, and when it is not.
 
-use crate::effect::NullifyCause;
+use crate::effect::{Effect, NullifyCause};
 use crate::engine::tests_support::{Bench, causes, notarizes, nullifies, votes};
 use crate::input::Input;
 use crate::message::Message;
@@ -89,4 +89,65 @@ fn nobody_is_called_silent_for_terms_this_node_was_away_in() {
 
     assert_eq!(bench.engine.view().get(), 49);
     assert_eq!(causes(&effects), []);
+}
+
+/// Causes and the time each takes, in deltas of 100 ms.
+#[test]
+fn each_timer_gives_up_in_its_time() {
+    type Arrange = fn(&mut Bench);
+    let cases: [(NullifyCause, u64, Arrange); 2] = [
+        (NullifyCause::NoProposal, 200, |bench| {
+            bench.input(Input::Pending(true));
+        }),
+        (NullifyCause::NoProgress, 300, |bench| {
+            let block = bench.block(1, &bench.config.base.header.clone(), 0);
+            bench.receive(bench.proposal(1, &block, Vec::new()));
+        }),
+    ];
+    for (cause, after, arrange) in cases {
+        let mut bench = Bench::verifier();
+        arrange(&mut bench);
+
+        assert_eq!(causes(&bench.run(after - 1)), []);
+        assert_eq!(causes(&bench.run(1)), [cause]);
+    }
+}
+
+/// Blocks are notarised one after the other, and none becomes final: the term ends after 6 delta.
+#[test]
+fn a_term_whose_blocks_do_not_become_final_ends() {
+    let mut bench = Bench::verifier();
+    let mut parent = bench.config.base.header.clone();
+    let mut effects = Vec::new();
+    for view in 1..=3 {
+        let (block, more) = bench.notarized(view, &parent);
+        parent = block.header.clone();
+        effects.extend(more);
+        effects.extend(bench.run(190));
+    }
+    let block = bench.block(4, &parent, 0);
+    effects.extend(bench.receive(bench.proposal(4, &block, Vec::new())));
+    assert_eq!(causes(&effects), []);
+
+    // view 1 began with its proposal, 570 ms ago
+    assert_eq!(causes(&bench.run(29)), []);
+    assert_eq!(causes(&bench.run(1)), [NullifyCause::FinalityLag]);
+}
+
+/// The vote carries the certificate its signer entered the view by, so that it moves others on as well.
+#[test]
+fn a_nullify_vote_carries_the_entry_certificate() {
+    let mut bench = Bench::verifier();
+    let genesis = bench.config.base.header.clone();
+    let (block, _) = bench.notarized(1, &genesis);
+
+    let effects = bench.run(250);
+
+    let entry = effects.iter().find_map(|effect| match effect {
+        Effect::Broadcast(Message::Vote { vote, entry }) if vote.statement == nullifies(2) => {
+            entry.as_ref().map(|entry| entry.statement)
+        }
+        _ => None,
+    });
+    assert_eq!(entry, Some(notarizes(1, block.id())));
 }
