@@ -41,6 +41,22 @@ pub struct Replica {
     entropy: ChaCha20Rng,
 }
 
+/// What a replica starts from.
+pub struct Origin {
+    /// Epoch, seat, last final block.
+    pub config: Config,
+    /// Finalises that block.
+    pub certificate: Option<VerifiedCertificate>,
+    /// What the journal kept, in order.
+    pub journal: Vec<JournalEntry>,
+    /// Empty, with the ids of the window.
+    pub mempool: Mempool,
+    /// Lanes and bounds.
+    pub proposer: Proposer,
+    /// Unpredictable to peers: batches of signatures are checked with it.
+    pub entropy: ChaCha20Rng,
+}
+
 /// Everything that can reach the replica.
 #[derive(Debug)]
 pub enum Input {
@@ -160,16 +176,15 @@ const FORWARD_EVERY_MS: u64 = 250;
 impl Replica {
     /// A replica from the last final block, what the journal kept, and the mempool's window.
     #[must_use]
-    pub fn restore(
-        config: Config,
-        certificate: Option<VerifiedCertificate>,
-        journal: Vec<JournalEntry>,
-        mempool: Mempool,
-        proposer: Proposer,
-        entropy: ChaCha20Rng,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) -> Self {
+    pub fn restore(origin: Origin, now: Now, effects: &mut Vec<Effect>) -> Self {
+        let Origin {
+            config,
+            certificate,
+            journal,
+            mempool,
+            proposer,
+            entropy,
+        } = origin;
         let mut pending = Vec::new();
         let engine = Engine::restore(config, certificate, journal, now, &mut pending);
         let mut replica = Self {

@@ -16,6 +16,7 @@ use crate::handle::{NodeHandle, NodeRole, PendingTransactions, Shared};
 use crate::home::{NodeFiles, journal_identity};
 use crate::mempool::{Mempool, MempoolLimits};
 use crate::proposer::Proposer;
+use crate::replica::Origin;
 use crate::telemetry::metrics::Metrics;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -163,14 +164,17 @@ pub async fn run(
         validators: Arc::clone(&config.validators),
         parameters: genesis.parameters.clone(),
     };
-    let mut consensus = consensus::spawn(consensus::Setup {
+    let origin = Origin {
         certificate: head_certificate(&files, &ledger, &config)?,
         config,
-        journal,
-        replayed,
+        journal: replayed,
         mempool,
         proposer,
         entropy: seeded()?,
+    };
+    let mut consensus = consensus::spawn(consensus::Setup {
+        origin,
+        journal,
         inbound,
         network: network.clone(),
         executed,

@@ -2,22 +2,17 @@
 
 use crate::handle::{NodeRole, NodeStatus, PeerStatus, PendingTransactions};
 use crate::home::NodeFiles;
-use crate::mempool::Mempool;
-use crate::proposer::Proposer;
-use crate::replica::{Effect, Input, Note, Replica};
+use crate::replica::{Effect, Input, Note, Origin, Replica};
 use crate::runtime::RunError;
 use crate::runtime::admission::{Admitted, Reply, Submission, Submissions};
 use crate::runtime::clock::Clock;
 use crate::runtime::execution::Command;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::{Frame, Request};
-use rand_chacha::ChaCha20Rng;
 use salus_consensus::config::{Config, Roots};
-use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::Message;
 use salus_contracts::genesis::GenesisMember;
 use salus_network::{Inbound, InboundFrame, NetworkHandle, PeerEvent, PeerKey};
-use salus_primitives::certificate::VerifiedCertificate;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::{BlockId, EntityId, Height};
@@ -33,13 +28,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Everything the thread needs.
 pub(crate) struct Setup {
-    pub(crate) config: Config,
-    pub(crate) certificate: Option<VerifiedCertificate>,
+    pub(crate) origin: Origin,
     pub(crate) journal: Option<Box<dyn VoteJournal>>,
-    pub(crate) replayed: Vec<JournalEntry>,
-    pub(crate) mempool: Mempool,
-    pub(crate) proposer: Proposer,
-    pub(crate) entropy: ChaCha20Rng,
     pub(crate) inbound: Inbound,
     pub(crate) network: NetworkHandle,
     pub(crate) executed: mpsc::Receiver<(BlockId, Roots)>,
@@ -132,16 +122,8 @@ impl Consensus {
     fn start(setup: Setup) -> Result<Self, RunError> {
         let clock = Clock::new();
         let mut effects = Vec::new();
-        let replica = Replica::restore(
-            setup.config.clone(),
-            setup.certificate,
-            setup.replayed,
-            setup.mempool,
-            setup.proposer,
-            setup.entropy,
-            clock.now(),
-            &mut effects,
-        );
+        let config = setup.origin.config.clone();
+        let replica = Replica::restore(setup.origin, clock.now(), &mut effects);
         let mut node = Self {
             replica,
             effects,
@@ -160,7 +142,7 @@ impl Consensus {
                 submissions: setup.submissions,
                 status: setup.status,
                 pending: setup.pending,
-                config: setup.config,
+                config,
                 members: setup.members,
                 own: setup.own,
                 role: setup.role,

@@ -11,7 +11,7 @@ use salus_genesis::block::GenesisBlock;
 use salus_node::execution::Execution;
 use salus_node::mempool::{Mempool, MempoolLimits, Source};
 use salus_node::proposer::Proposer;
-use salus_node::replica::{Effect, Input, Replica};
+use salus_node::replica::{Effect, Input, Origin, Replica};
 use salus_node::serve::answer;
 use salus_node::verify::verify_transactions;
 use salus_node::wire::Frame;
@@ -161,16 +161,15 @@ impl Node {
             seed ^ (u64::from(self.life) << 32) ^ u64::from(self.seat.get()),
         );
         let mut effects = Vec::new();
-        let replica = Replica::restore(
+        let origin = Origin {
             config,
             certificate,
-            entries,
+            journal: entries,
             mempool,
             proposer,
-            entropy.clone(),
-            now,
-            &mut effects,
-        );
+            entropy: entropy.clone(),
+        };
+        let replica = Replica::restore(origin, now, &mut effects);
         self.running = Some(Running {
             replica,
             execution: Execution::new(Arc::clone(&ledger)),
