@@ -1,7 +1,7 @@
 //! The admission thread: signatures in batches, then what the state says of the sender. Each check happens once.
 
 use crate::handle::AdmitError;
-use crate::mempool::Source;
+use crate::mempool::{PoolError, Source};
 use crate::runtime::RunError;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::verify_transactions;
@@ -115,7 +115,19 @@ impl Checks {
         executor: &Executor,
         entropy: &mut ChaCha20Rng,
     ) -> Admitted {
-        let (transactions, replies): (Vec<_>, Vec<_>) = submitted.into_iter().unzip();
+        // A signature covers its chain's name: one for another chain would be taken for a bad one.
+        let (ours, foreign): (Vec<_>, Vec<_>) = submitted
+            .into_iter()
+            .partition(|(transaction, _)| transaction.body.genesis == self.genesis);
+        for (transaction, reply) in foreign {
+            let error = PoolError::WrongChain {
+                found: transaction.body.genesis,
+                expected: self.genesis,
+            };
+            // a client that is gone needs no answer
+            drop(reply.send(Err(error.into())));
+        }
+        let (transactions, replies): (Vec<_>, Vec<_>) = ours.into_iter().unzip();
         let verdicts = verify_transactions(transactions, self.genesis, entropy);
         let mut admitted = Admitted {
             transactions: Vec::new(),
