@@ -5,6 +5,7 @@ use salus_primitives::block::Block;
 use salus_primitives::certificate::{
     Certificate, CertificateError, Statement, VerifiedCertificate,
 };
+use salus_primitives::codec;
 use salus_primitives::ids::{BlockId, GenesisHash, Seat, View};
 use salus_primitives::validators::ValidatorSet;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,12 @@ pub enum ProposalError {
     /// The transactions are not those of the header.
     #[error("the transactions are not those the header commits to")]
     OtherBody,
+    /// More certificates than a manager sends; to check them all would take long.
+    #[error("the justification takes {found} bytes of at most {JUSTIFICATION_MAX}")]
+    LargeJustification {
+        /// How many bytes.
+        found: usize,
+    },
     /// A certificate of the justification does not hold.
     #[error("the justification does not hold: {0}")]
     Justification(#[from] CertificateError),
@@ -71,6 +78,14 @@ impl Proposal {
         let vote = self.vote.verify(genesis, validators)?;
         if !self.block.body_matches() {
             return Err(ProposalError::OtherBody);
+        }
+        let found = self
+            .justification
+            .iter()
+            .map(|certificate| codec::encode(certificate).len())
+            .fold(0, usize::saturating_add);
+        if found > JUSTIFICATION_MAX {
+            return Err(ProposalError::LargeJustification { found });
         }
         let justification = self
             .justification

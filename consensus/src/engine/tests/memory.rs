@@ -1,7 +1,9 @@
 //! What a Byzantine member can make a node keep is bounded.
 
 use crate::effect::Effect;
-use crate::engine::tests_support::{Bench, finalizes, notarizes};
+use crate::engine::tests_support::{Bench, GENESIS, finalizes, notarizes, nullifies};
+use crate::message::MessageError;
+use crate::proposal::ProposalError;
 use salus_primitives::block::Block;
 use salus_primitives::ids::{BlockId, Height, View};
 use std::sync::Arc;
@@ -66,4 +68,21 @@ fn a_contradiction_is_reported_once() {
     }
 
     assert_eq!(reports, 1);
+}
+
+/// A proposal with more certificates than a manager sends is refused before their signatures are checked.
+#[test]
+fn a_justification_over_its_bound_is_refused() {
+    let bench = Bench::verifier();
+    let block = bench.block(1, &bench.config.base.header.clone(), 0);
+    let many = vec![bench.certificate(nullifies(1)); 400];
+
+    let verified = bench
+        .proposal(1, &block, many)
+        .verify(GENESIS, &bench.set, |_| false);
+
+    assert!(matches!(
+        verified,
+        Err(MessageError::Proposal(ProposalError::LargeJustification { found })) if found > 64 * 1024
+    ));
 }
