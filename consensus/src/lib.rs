@@ -13,7 +13,7 @@
 //!    later ones of its term.
 //! 6. **The one exclusion**: nullify(v) and finalise(u), u >= v in one term, are never both signed by one validator.
 //! 7. **Q finalise votes** make a block and its ancestors final, however late they come.
-//! 8. **Persist, then send.** After a restart what was sent is sent again, and nothing else for that view.
+//! 8. **Persist, then send.** After a restart what was sent is sent again, and nothing that contradicts it.
 //! 9. **Resend** votes and entry certificate every delta until the view is left; help peers that are behind.
 //! 10. **Catch up** by ranges of final blocks (the ranges are the node's; the engine takes their blocks and certificate).
 //! 11. **Divergence**: if a quorum notarises roots that are not this node's own, stop.
