@@ -136,6 +136,9 @@ impl GenesisSpec {
             heartbeat_ms: consensus.heartbeat_ms,
             window_blocks: consensus.window_blocks,
             block_bytes: consensus.block_bytes,
+            epoch_blocks: consensus.epoch_blocks,
+            seats: consensus.seats,
+            proposal_blocks: consensus.proposal_blocks,
             lanes: lanes.collect(),
         }
     }

@@ -40,6 +40,9 @@ pub struct ConsensusSpec {
     pub heartbeat_ms: u64,
     pub window_blocks: u64,
     pub block_bytes: u64,
+    pub epoch_blocks: u64,
+    pub seats: u16,
+    pub proposal_blocks: u64,
 }
 
 /// Tables `[lanes.*]`: every lane must be there.
@@ -132,6 +135,9 @@ impl GenesisSpec {
             heartbeat_ms,
             window_blocks,
             block_bytes,
+            epoch_blocks,
+            seats,
+            proposal_blocks,
         } = &self.consensus;
         write!(
             out,
@@ -158,6 +164,12 @@ heartbeat_ms = {heartbeat_ms}
 window_blocks = {window_blocks}
 # Most bytes of transactions in a block.
 block_bytes = {block_bytes}
+# Validators are elected at the end of each epoch, this many blocks long, and take their seats one epoch later.
+epoch_blocks = {epoch_blocks}
+# Most validators; more than there are candidates means all.
+seats = {seats}
+# For how many blocks members can sign a proposal.
+proposal_blocks = {proposal_blocks}
 
 # Per lane: how many verifiers attest a block (m; more than there are members means all), how many
 # transactions it holds at most (theta), and whose devices and operators may use it.

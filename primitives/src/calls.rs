@@ -4,8 +4,10 @@
 
 use crate::crypto::exchange::ExchangePublic;
 use crate::crypto::sign::PublicKey;
+use crate::evidence::Evidence;
 use crate::ids::{ContractId, DeviceId, EntityId};
 use crate::reading::SealedReading;
+use crate::transaction::TxId;
 use serde::{Deserialize, Serialize};
 
 /// Entities, their roles and their devices.
@@ -14,6 +16,10 @@ pub const IDENTITY: ContractId = ContractId::new(1);
 pub const BLOCKCFG: ContractId = ContractId::new(2);
 /// Sealed readings.
 pub const RECORDS: ContractId = ContractId::new(3);
+/// Members, their weight and whom they delegate it to; validator sets; offences.
+pub const STAKING: ContractId = ContractId::new(4);
+/// Proposals that change who the members are.
+pub const GOVERNANCE: ContractId = ContractId::new(5);
 
 /// What kind of organisation a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,4 +111,95 @@ pub enum IdentityCall {
 pub enum RecordsCall {
     /// A device submits a sealed reading.
     Submit(SealedReading),
+}
+
+/// Calls of the `staking` contract. All but [`StakingCall::Report`] are a member's, about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StakingCall {
+    /// The member stands as a candidate for a seat.
+    Stand,
+    /// The member stands no longer. What is delegated to it counts again when it stands again.
+    StepDown,
+    /// The member delegates its weight, in place of what it delegated before.
+    Delegate(Delegation),
+    /// The member delegates nothing any more.
+    Withdraw,
+    /// The member, set inactive for missed votes, is ready to validate again.
+    Return,
+    /// Anyone reports a validator that broke the protocol.
+    Report(Evidence),
+}
+
+/// To whom a member delegates its weight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Delegation {
+    /// All of it, however much it becomes.
+    Whole(EntityId),
+    /// Parts, ascending by candidate, at most the member's weight together.
+    Parts(Vec<Part>),
+}
+
+/// A part of a member's weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Who gets it.
+    pub candidate: EntityId,
+    /// How much, at least 1.
+    pub weight: u64,
+}
+
+/// What a member's validator acts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidatorKeys {
+    /// The key its votes are signed with.
+    pub validator_key: PublicKey,
+    /// The key its connections are authenticated with.
+    pub network_key: PublicKey,
+}
+
+/// Calls of the `governance` contract. All are a member's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GovernanceCall {
+    /// The member proposes a change, and signs it by that.
+    Propose(Change),
+    /// The member signs the change that this transaction proposed. The id covers the change, so that nobody signs another.
+    Sign(TxId),
+}
+
+/// What more than two thirds of all members' weight can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// A member gets another voting weight.
+    SetWeight {
+        /// Which member.
+        member: EntityId,
+        /// Its new weight; with 0 it stays a member and has no say.
+        weight: u64,
+    },
+    /// A registered entity becomes a member. It stands as a candidate and delegates its whole weight to itself.
+    AdmitMember {
+        /// Which entity.
+        entity: EntityId,
+        /// What it validates with; without keys it gets no seat.
+        keys: Option<ValidatorKeys>,
+        /// Its voting weight.
+        weight: u64,
+    },
+    /// A member is one no longer, and neither delegates nor is delegated to. The entity and its devices stay.
+    RetireMember {
+        /// Which member.
+        member: EntityId,
+    },
+    /// A member validates with other keys in the sets that are elected from then on. One of the two may stay.
+    RotateKeys {
+        /// Which member.
+        member: EntityId,
+        /// Its new keys.
+        keys: ValidatorKeys,
+    },
+    /// A jailed member may be elected again. Answers all offences up to the epoch in which it passes.
+    Release {
+        /// Which member.
+        member: EntityId,
+    },
 }

@@ -32,6 +32,7 @@ pub mod transaction;
 
 pub mod block;
 pub mod certificate;
+pub mod evidence;
 pub mod receipt;
 pub mod validators;
 

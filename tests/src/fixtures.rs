@@ -8,11 +8,12 @@ use salus_consensus::message::Status;
 use salus_consensus::proposal::Proposal;
 use salus_consensus::vote::{VerifiedVote, Vote};
 use salus_primitives::block::{Block, BlockConfig, Header, transaction_root};
-use salus_primitives::calls::{RECORDS, RecordsCall, Role};
+use salus_primitives::calls::{RECORDS, RecordsCall, Role, ValidatorKeys};
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::exchange::{ExchangeSecret, Wrapped};
 use salus_primitives::crypto::sign::SecretKey;
+use salus_primitives::evidence::Evidence;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{
     BlockId, ContractId, DeviceId, EntityId, Epoch, GenesisHash, Height, Seat, View,
@@ -323,6 +324,40 @@ pub fn vote(statement: Statement, seat: u16) -> Vote {
     *VerifiedVote::sign(statement, seat, genesis(), &secret.signer()).vote()
 }
 
+/// Seat 2 finalised in a view after one of the term that it gave up.
+///
+/// # Panics
+/// Never: the seat exists.
+#[must_use]
+pub fn evidence() -> Evidence {
+    let finalize = Statement::Finalize {
+        epoch: Epoch::new(1),
+        view: View::new(3),
+        block: BlockId([3; 32]),
+    };
+    let [one, other] = [finalize, nullify()].map(|statement| {
+        let Vote {
+            statement,
+            signature,
+            ..
+        } = vote(statement, 2);
+        Signed {
+            body: statement,
+            signature,
+        }
+    });
+    Evidence::new(Seat::new(2), one, other)
+}
+
+/// What a validator acts with.
+#[must_use]
+pub fn validator_keys() -> ValidatorKeys {
+    ValidatorKeys {
+        validator_key: key(1).public(),
+        network_key: key(2).public(),
+    }
+}
+
 /// A quorum under a statement: all seats.
 #[must_use]
 pub fn certificate(statement: Statement) -> Certificate {
@@ -476,6 +511,9 @@ pub fn parameters() -> ChainParameters {
         heartbeat_ms: 60_000,
         window_blocks: 1_024,
         block_bytes: 1_048_576,
+        epoch_blocks: 10_000,
+        seats: 7,
+        proposal_blocks: 5_000,
         lanes: (1u8..)
             .zip(Lane::ALL)
             .map(|(n, lane)| LaneParameters {

@@ -159,6 +159,9 @@ pub(crate) fn parameters() -> ChainParameters {
         heartbeat_ms: 10_000,
         window_blocks: 4096,
         block_bytes: 1 << 20,
+        epoch_blocks: 10,
+        seats: 5,
+        proposal_blocks: 20,
         lanes: vec![
             lane(Lane::Emergency, vec![Role::Hospital]),
             lane(Lane::Monitoring, vec![Role::Hospital, Role::Pharmacy]),

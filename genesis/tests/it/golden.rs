@@ -11,8 +11,8 @@ use salus_primitives::lane::Lane;
 use salus_primitives::state::MemoryState;
 use std::collections::BTreeSet;
 
-const HASH: &str = "95befc41e560196671902782c9e022e22397eeb1410ed278d81ddbc7816ebd46";
-const STATE_ROOT: &str = "08188c24758f39c99ef7f9abf4810f9c01f9acf3c00573e914843507c572689b";
+const HASH: &str = "69fc9b4959c5e12680428863406d9a962924b1293c35f1cde0f5152e76b4ba66";
+const STATE_ROOT: &str = "99eb38375d0ef469fb349ce0ef803e1f7f1b13b4b069c63a214b766c5fb0f2b9";
 const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
 
 #[test]
@@ -138,6 +138,9 @@ fn every_field_reaches_the_hash() {
         ("heartbeat_ms = 10000", "heartbeat_ms = 10001"),
         ("window_blocks = 4096", "window_blocks = 4097"),
         ("block_bytes = 1048576", "block_bytes = 1048577"),
+        ("epoch_blocks = 100000", "epoch_blocks = 100001"),
+        ("seats = 512", "seats = 511"),
+        ("proposal_blocks = 100000", "proposal_blocks = 100001"),
         ("name = \"hospital\"", "name = \"hospital2\""),
         ("role = \"hospital\"", "role = \"insurer\""),
         ("weight = 10", "weight = 9"),

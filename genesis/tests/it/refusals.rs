@@ -256,7 +256,7 @@ fn bad_and_repeated_names_are_refused() {
 #[test]
 fn numbers_out_of_bounds_are_refused_with_their_field() {
     type Set = fn(&mut GenesisSpec, u64);
-    let cases: [(&str, Set, u64, u64); 9] = [
+    let cases: [(&str, Set, u64, u64); 12] = [
         ("consensus.tenure", |s, n| s.consensus.tenure = n, 1, 4096),
         (
             "consensus.delta_ms",
@@ -293,6 +293,24 @@ fn numbers_out_of_bounds_are_refused_with_their_field() {
             |s, n| s.consensus.block_bytes = n,
             68 * 1024,
             3_080_192,
+        ),
+        (
+            "consensus.epoch_blocks",
+            |s, n| s.consensus.epoch_blocks = n,
+            8,
+            1_000_000_000,
+        ),
+        (
+            "consensus.seats",
+            |s, n| s.consensus.seats = n.try_into().expect("small"),
+            4,
+            512,
+        ),
+        (
+            "consensus.proposal_blocks",
+            |s, n| s.consensus.proposal_blocks = n,
+            1,
+            1_000_000_000,
         ),
         (
             "lanes.emergency.verifier_count",

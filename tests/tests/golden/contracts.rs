@@ -3,7 +3,9 @@
 use crate::vectors::{Built, one, only};
 use salus_contracts::native::identity::{Device, Entity, Holder, IdentityEvent, Membership};
 use salus_contracts::native::records::{FirstRecord, RecordsEvent};
-use salus_primitives::calls::{IdentityCall, RecordsCall, Role};
+use salus_primitives::calls::{
+    Change, Delegation, GovernanceCall, IdentityCall, Part, RecordsCall, Role, StakingCall,
+};
 use salus_primitives::ids::{EntityId, Height};
 use salus_tests::fixtures;
 
@@ -36,6 +38,58 @@ pub(crate) fn calls() -> Vec<Built> {
             },
         ),
         one("submit", RecordsCall::Submit(fixtures::sealed())),
+    ]
+}
+
+pub(crate) fn staking_calls() -> Vec<Built> {
+    let member = EntityId::of_name("hospital-0");
+    let part = Part {
+        candidate: member,
+        weight: 0x0102,
+    };
+    let parts = Delegation::Parts(vec![part]);
+    vec![
+        only(part),
+        one("whole", Delegation::Whole(member)),
+        one("parts", parts.clone()),
+        one("stand", StakingCall::Stand),
+        one("step down", StakingCall::StepDown),
+        one("delegate", StakingCall::Delegate(parts)),
+        one("withdraw", StakingCall::Withdraw),
+        one("return", StakingCall::Return),
+        one("report", StakingCall::Report(fixtures::evidence())),
+    ]
+}
+
+pub(crate) fn governance_calls() -> Vec<Built> {
+    let member = EntityId::of_name("hospital-0");
+    let weight = 0x0102;
+    let keys = fixtures::validator_keys();
+    let set_weight = Change::SetWeight { member, weight };
+    vec![
+        only(keys),
+        one("set weight", set_weight),
+        one(
+            "admit member",
+            Change::AdmitMember {
+                entity: member,
+                keys: Some(keys),
+                weight,
+            },
+        ),
+        one(
+            "admit member without keys",
+            Change::AdmitMember {
+                entity: member,
+                keys: None,
+                weight,
+            },
+        ),
+        one("retire member", Change::RetireMember { member }),
+        one("rotate keys", Change::RotateKeys { member, keys }),
+        one("release", Change::Release { member }),
+        one("propose", GovernanceCall::Propose(set_weight)),
+        one("sign", GovernanceCall::Sign(fixtures::transaction(0).id())),
     ]
 }
 

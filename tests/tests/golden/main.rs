@@ -33,6 +33,8 @@ fn groups() -> BTreeMap<&'static str, Vec<Built>> {
         ("state", types::state()),
         ("readings", types::readings()),
         ("calls", contracts::calls()),
+        ("staking_calls", contracts::staking_calls()),
+        ("governance_calls", contracts::governance_calls()),
         ("contracts", contracts::stored_and_made_known()),
         ("validators", types::validators()),
         ("parameters", types::parameters()),

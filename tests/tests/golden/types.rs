@@ -7,6 +7,7 @@ use salus_primitives::codec::Blob;
 use salus_primitives::crypto::cipher::Suite;
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::{PublicKey, Signature};
+use salus_primitives::evidence::OffenceKind;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{
     BlockId, ContractId, DeviceId, EntityId, Epoch, GenesisHash, Height, Seat, Term, View,
@@ -91,11 +92,21 @@ pub(crate) fn blocks() -> Vec<Built> {
 pub(crate) fn certificates() -> Vec<Built> {
     let (notarize, finalize) = fixtures::statements(&fixtures::block().header);
     let nullify = fixtures::nullify();
+    let evidence = fixtures::evidence();
+    let set = fixtures::validators();
+    let offence = evidence
+        .verify(fixtures::genesis(), &set, 8)
+        .expect("genuine");
     vec![
         one("notarize", notarize).digest(notarize.content()),
         one("finalize", finalize).digest(finalize.content()),
         one("nullify", nullify).digest(nullify.content()),
         only(fixtures::certificate(finalize)),
+        only(evidence),
+        only(offence),
+        one("double notarize", OffenceKind::DoubleNotarize),
+        one("double finalize", OffenceKind::DoubleFinalize),
+        one("finalize and nullify", OffenceKind::FinalizeAndNullify),
     ]
 }
 

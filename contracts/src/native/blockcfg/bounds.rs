@@ -4,7 +4,7 @@ use salus_primitives::block::BLOCK_MAX;
 use salus_primitives::lane::Lane;
 use salus_primitives::parameters::{ChainParameters, LaneParameters};
 use salus_primitives::transaction::TRANSACTION_MAX;
-use salus_primitives::validators::SEATS_MAX;
+use salus_primitives::validators::{SEATS_MAX, SEATS_MIN};
 
 /// Most views in a term.
 pub const TENURE_MAX: u64 = 4096;
@@ -24,6 +24,12 @@ pub const BLOCK_OVERHEAD: usize = 64 * 1024;
 pub const BLOCK_BYTES_MIN: u64 = TRANSACTION_MAX as u64;
 /// Most bytes of transactions in a block.
 pub const BLOCK_BYTES_MAX: u64 = (BLOCK_MAX - BLOCK_OVERHEAD) as u64;
+/// Fewest blocks in an epoch: an election takes effect an epoch later, and what it changed must be final by then.
+pub const EPOCH_BLOCKS_MIN: u64 = 8;
+/// Most blocks in an epoch.
+pub const EPOCH_BLOCKS_MAX: u64 = 1_000_000_000;
+/// Most blocks for which a proposal stays open.
+pub const PROPOSAL_BLOCKS_MAX: u64 = 1_000_000_000;
 /// Most transactions in a block; the bound on theta.
 pub const TRANSACTION_LIMIT_MAX: u64 = 65_536;
 
@@ -73,6 +79,9 @@ pub fn check(parameters: &ChainParameters) -> Result<(), BoundsError> {
         heartbeat_ms,
         window_blocks,
         block_bytes,
+        epoch_blocks,
+        seats,
+        proposal_blocks,
         lanes,
     } = parameters;
     range("consensus.tenure", *tenure, 1, TENURE_MAX)?;
@@ -96,6 +105,24 @@ pub fn check(parameters: &ChainParameters) -> Result<(), BoundsError> {
         *block_bytes,
         BLOCK_BYTES_MIN,
         BLOCK_BYTES_MAX,
+    )?;
+    range(
+        "consensus.epoch_blocks",
+        *epoch_blocks,
+        EPOCH_BLOCKS_MIN,
+        EPOCH_BLOCKS_MAX,
+    )?;
+    range(
+        "consensus.seats",
+        (*seats).into(),
+        SEATS_MIN as u64,
+        SEATS_MAX as u64,
+    )?;
+    range(
+        "consensus.proposal_blocks",
+        *proposal_blocks,
+        1,
+        PROPOSAL_BLOCKS_MAX,
     )?;
     if !lanes.iter().map(|lane| lane.lane).eq(Lane::ALL) {
         return Err(BoundsError::Lanes);
