@@ -3,7 +3,7 @@
 use salus_primitives::block::Header;
 use salus_primitives::crypto::sign::Signer;
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{BlockId, GenesisHash, Seat, Term, View};
+use salus_primitives::ids::{BlockId, GenesisHash, Height, Seat, Term, View};
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::state::StateRoot;
 use salus_primitives::validators::ValidatorSet;
@@ -22,6 +22,8 @@ pub struct Config {
     pub timing: Timing,
     /// The last block that is final when the engine starts.
     pub base: Base,
+    /// The height of the epoch's last block: no higher block is valid in it.
+    pub boundary: Height,
 }
 
 /// A seat with the key that votes for it.

@@ -144,6 +144,9 @@ impl Engine {
             if before != (self.view, self.last_final.id) {
                 continue;
             }
+            if self.is_finished() {
+                return;
+            }
             self.request_executions(effects);
             self.try_propose(now, effects);
             self.run_timers(now, effects);
@@ -214,11 +217,12 @@ impl Engine {
             .views
             .get(&self.view)
             .is_some_and(|state| state.own.notarize.is_some() || state.proposal.is_some());
-        let work = self.pending
-            || voted
-            || self.tip != self.last_final.id
-            || self.receipts_unproven()
-            || self.heartbeat_due(now);
+        let work = !self.is_finished()
+            && (self.pending
+                || voted
+                || self.tip != self.last_final.id
+                || self.receipts_unproven()
+                || self.heartbeat_due(now));
         self.work_since = match (work, self.work_since) {
             (false, _) => None,
             (true, None) => {
@@ -275,6 +279,12 @@ impl Engine {
             return Some(self.last_final.roots);
         }
         self.blocks.get(id).and_then(|block| block.roots)
+    }
+
+    /// Whether the epoch's last block is final: this engine has nothing left to decide.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.last_final.header.height >= self.config.boundary
     }
 
     /// The manager of a view.

@@ -25,6 +25,7 @@ use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
 use salus_network::{AdmittedPeer, Network, NetworkConfig, NetworkId, NetworkSecret, PeerKey};
 use salus_primitives::certificate::VerifiedCertificate;
 use salus_primitives::codec;
+use salus_primitives::ids::Height;
 use salus_primitives::receipt::receipt_root;
 use salus_storage::journal::{FileJournal, JournalError, VoteJournal};
 use salus_storage::ledger::{Ledger, LedgerError, Retention};
@@ -340,6 +341,7 @@ fn consensus_config(files: &NodeFiles, ledger: &Ledger, votes: bool) -> Result<C
                 receipts: receipt_root(&receipts),
             },
         },
+        boundary: Height::new(u64::MAX),
     })
 }
 

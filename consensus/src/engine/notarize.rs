@@ -17,6 +17,8 @@ enum Judgement {
     Wait,
     Invalid,
     Check(Box<Header>),
+    /// The epoch's last block, proposed once more: a quorum has checked its content.
+    Again,
 }
 
 impl Engine {
@@ -39,7 +41,7 @@ impl Engine {
             return;
         }
         let (id, block) = (candidate.proposal.id, candidate.proposal.block.clone());
-        let verdict = match self.judge(now, view, &block.header) {
+        let verdict = match self.judge(now, view, &id, &block.header) {
             Judgement::Wait => return,
             Judgement::Invalid => Verdict::Invalid,
             Judgement::Check(parent) => {
@@ -50,8 +52,12 @@ impl Engine {
                 });
                 Verdict::Checking
             }
+            Judgement::Again => Verdict::Valid,
         };
         self.set_verdict(view, verdict);
+        if verdict == Verdict::Valid {
+            self.notarize(view, id, effects);
+        }
     }
 
     fn set_verdict(&mut self, view: View, verdict: Verdict) {
@@ -60,15 +66,18 @@ impl Engine {
         }
     }
 
-    fn judge(&mut self, now: Now, view: View, header: &Header) -> Judgement {
-        if header.view != view
-            || header.epoch != self.epoch()
-            || header.manager != self.manager_of(view)
-            || header.next_validators.is_some()
+    fn judge(&mut self, now: Now, view: View, id: &BlockId, header: &Header) -> Judgement {
+        // the epoch's last block may be named again in a later view, as its own parent would be (epochs)
+        let again = header.height == self.config.boundary && header.view < view;
+        if header.epoch != self.epoch()
+            || header.height > self.config.boundary
+            || header.next_validators.is_some() != (header.height == self.config.boundary)
+            || !again && (header.view != view || header.manager != self.manager_of(view))
         {
             return Judgement::Invalid;
         }
-        match self.is_justified(view, &header.parent) {
+        let parent = if again { id } else { &header.parent };
+        match self.is_justified(view, parent) {
             Justified::Yes => {
                 self.wanted.remove(&Wanted::Certificates);
             }
@@ -77,6 +86,12 @@ impl Engine {
                 self.want_certificates(from, now.monotonic.plus_millis(self.delta() / 4));
                 return Judgement::Wait;
             }
+        }
+        if again {
+            return match self.header(id) {
+                Some(_) => Judgement::Again,
+                None => Judgement::Wait,
+            };
         }
         let (Some(parent), Some(roots)) = (self.header(&header.parent), self.roots(&header.parent))
         else {
@@ -106,12 +121,18 @@ impl Engine {
         if !is_current {
             return;
         }
-        let free = state.own.notarize.is_none() && state.own.nullify.is_none();
         if !valid {
             self.set_verdict(view, Verdict::Invalid);
             return;
         }
         self.set_verdict(view, Verdict::Valid);
+        self.notarize(view, id, effects);
+    }
+
+    /// Signs the notarise vote of the present view, if this node is still free to.
+    fn notarize(&mut self, view: View, id: BlockId, effects: &mut Vec<Effect>) {
+        let state = self.state(view);
+        let free = state.own.notarize.is_none() && state.own.nullify.is_none();
         let body = self.blocks.get_mut(&id).map(|block| {
             block.trusted = true;
             block.body.as_ref().clone()

@@ -46,6 +46,17 @@ impl Engine {
         let finish = self.failed_terms > 0
             && self.timing().starts_term(view)
             && parent != self.last_final.id;
+        if header.height == self.config.boundary {
+            // no block may follow in this epoch: the last one is named again until it is final
+            let body = self
+                .blocks
+                .get(&parent)
+                .map(|block| Arc::clone(&block.body));
+            if let (true, Some(body)) = (finish, body) {
+                self.announce(view, body, &parent, effects);
+            }
+            return;
+        }
         if !(self.pending || header.transaction_count > 0 || finish || self.heartbeat_due(now)) {
             return;
         }
@@ -82,13 +93,28 @@ impl Engine {
         Err(missing.unwrap_or(view))
     }
 
-    /// The block is made: sign, persist, send. It is the manager's notarise vote.
+    /// The block is made: it is proposed if nothing has come between.
     pub(super) fn on_built(&mut self, view: View, block: Arc<Block>, effects: &mut Vec<Effect>) {
         let expected = self.building == Some(view) && view == self.view && !self.diverged;
-        let Some(voter) = self.config.voter.clone().filter(|_| expected) else {
+        if expected {
+            self.building = None;
+            let parent = block.header.parent;
+            self.announce(view, block, &parent, effects);
+        }
+    }
+
+    /// Proposes a block: sign, persist, send. It is the manager's notarise vote. `parent` is what certificates justify: the block's parent, or the block
+    /// itself where it is named again.
+    fn announce(
+        &mut self,
+        view: View,
+        block: Arc<Block>,
+        parent: &BlockId,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(voter) = self.config.voter.clone() else {
             return;
         };
-        self.building = None;
         let state = self.state(view);
         if state.own.notarize.is_some() || state.own.nullify.is_some() {
             return;
@@ -104,7 +130,7 @@ impl Engine {
         let proposal = Box::new(Proposal {
             vote: *vote.vote(),
             block: block.as_ref().clone(),
-            justification: self.justification(view, &block.header.parent),
+            justification: self.justification(view, parent),
         });
         self.remember(&vote);
         let state = self.state(view);

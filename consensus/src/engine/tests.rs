@@ -2,6 +2,7 @@
 
 mod agreement;
 mod cluster;
+mod epoch_end;
 mod memory;
 mod rule_01_enter;
 mod rule_02_propose;

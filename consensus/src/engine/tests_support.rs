@@ -184,6 +184,7 @@ pub(crate) fn config(
         }),
         timing,
         base,
+        boundary: Height::new(u64::MAX),
     }
 }
 

@@ -108,7 +108,7 @@ impl Engine {
             wakeup = Some(wakeup.map_or(time, |earlier: Monotonic| earlier.min(time)));
         };
         let delta = self.delta();
-        if self.config.voter.is_some() && !self.diverged {
+        if self.config.voter.is_some() && !self.diverged && !self.is_finished() {
             if self.work_since.is_none() {
                 at(self.tip_since.plus_millis(self.timing().heartbeat_ms));
             }

@@ -143,6 +143,7 @@ impl Node {
                     receipts: receipt_root(&receipts),
                 },
             },
+            boundary: Height::new(u64::MAX),
         };
         let window = genesis.parameters.window_blocks;
         let mempool = Mempool::new(
