@@ -29,6 +29,17 @@ impl Default for MempoolLimits {
     }
 }
 
+impl MempoolLimits {
+    /// Up to how many transactions, and bytes of them, a lane takes from `source`.
+    const fn of(&self, source: Source) -> (usize, usize) {
+        let (count, bytes) = (self.lane_count_max, self.lane_bytes_max);
+        match source {
+            Source::Client => (count, bytes),
+            Source::Peer => (count - count / OWN_SHARE, bytes - bytes / OWN_SHARE),
+        }
+    }
+}
+
 /// Who brought a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -89,12 +100,19 @@ pub enum PoolError {
     },
 }
 
+/// Orders before every other id.
+const LOWEST_ID: TxId = TxId([0; 32]);
 /// How long a client is told to wait when a lane is full.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How long a lower lane waits at most before it gets a block between those of higher lanes, in milliseconds.
 const LANE_WAIT_MAX_MS: u64 = 2_000;
-/// After how many milliseconds a client's transaction that still waits is forwarded again.
+/// After how many milliseconds a client's transaction that still waits is forwarded again; then twice that, and so on.
 const FORWARD_AGAIN_MS: u64 = 1_000;
+/// How often that pause doubles: under load most of what waits is known to the peers already.
+const FORWARD_DOUBLINGS_MAX: u32 = 2;
+/// The last part of a lane that only this node's own clients may fill: one over so much. A validator that forwards
+/// whatever anyone signs fills the rest of every lane at most.
+const OWN_SHARE: usize = 4;
 
 /// What waits, and what was final within the window.
 #[derive(Debug)]
@@ -104,11 +122,16 @@ pub struct Mempool {
     limits: MempoolLimits,
     entries: BTreeMap<TxId, Entry>,
     lanes: [LaneQueue; 4],
+    /// The entries by their last height: what expires is found without looking at the rest.
+    expiring: BTreeSet<(Height, TxId)>,
+    /// Clients' entries by when they are to be forwarded again.
+    forwarding: BTreeSet<(Monotonic, TxId)>,
     recent: BTreeMap<TxId, Height>,
     recent_by_height: VecDeque<(Height, Vec<TxId>)>,
     final_height: Height,
     /// Blocks made for higher lanes since a waiting lower lane had its turn.
     passed_over: u32,
+    revision: u64,
 }
 
 #[derive(Debug)]
@@ -116,8 +139,14 @@ struct Entry {
     transaction: VerifiedTransaction,
     bytes: usize,
     received_at: Monotonic,
-    forwarded_at: Monotonic,
-    source: Source,
+    /// Set for clients' transactions.
+    forward: Option<Forward>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Forward {
+    at: Monotonic,
+    doublings: u32,
 }
 
 #[derive(Debug, Default)]
@@ -143,10 +172,13 @@ impl Mempool {
             limits,
             entries: BTreeMap::new(),
             lanes: Default::default(),
+            expiring: BTreeSet::new(),
+            forwarding: BTreeSet::new(),
             recent: BTreeMap::new(),
             recent_by_height: VecDeque::new(),
             final_height,
             passed_over: 0,
+            revision: 0,
         };
         for (height, ids) in recent {
             mempool.remember(height, ids);
@@ -173,18 +205,22 @@ impl Mempool {
                 height: *height,
             });
         }
+        let forward = (source == Source::Client).then(|| Forward {
+            at: now.plus_millis(FORWARD_AGAIN_MS),
+            doublings: 0,
+        });
         if let Some(entry) = self.entries.get_mut(&id) {
-            if source == Source::Client {
-                entry.source = source;
+            if let (Some(forward), None) = (forward, entry.forward) {
+                entry.forward = Some(forward);
+                self.forwarding.insert((forward.at, id));
             }
             return Err(PoolError::AlreadyPending { id });
         }
         let lane = body.lane;
         let bytes = codec::encode(transaction.signed()).len();
+        let (count_max, bytes_max) = self.limits.of(source);
         let queue = &mut self.lanes[lane.index()];
-        if queue.count >= self.limits.lane_count_max
-            || queue.bytes.saturating_add(bytes) > self.limits.lane_bytes_max
-        {
+        if queue.count >= count_max || queue.bytes.saturating_add(bytes) > bytes_max {
             return Err(PoolError::LaneFull {
                 lane,
                 retry_after: RETRY_AFTER,
@@ -193,12 +229,16 @@ impl Mempool {
         queue.order.push_back(id);
         queue.bytes += bytes;
         queue.count += 1;
+        self.revision += 1;
+        self.expiring.insert((body.valid_until, id));
+        if let Some(forward) = forward {
+            self.forwarding.insert((forward.at, id));
+        }
         let entry = Entry {
             transaction,
             bytes,
             received_at: now,
-            forwarded_at: now,
-            source,
+            forward,
         };
         self.entries.insert(id, entry);
         Ok(())
@@ -252,19 +292,35 @@ impl Mempool {
         self.entries.contains_key(id)
     }
 
-    /// Whether something waits that is not in `included`.
+    /// Whether something waits that could stand in the block at `height` and is not in `included`. What cannot is no
+    /// reason for a block: it only waits for its end.
     #[must_use]
-    pub fn has_other_than(&self, included: &BTreeSet<TxId>) -> bool {
-        self.entries.len() > included.len() || self.entries.keys().any(|id| !included.contains(id))
+    pub fn has_other_than(&self, included: &BTreeSet<TxId>, height: Height) -> bool {
+        let ending = self.expiring.range(..(height, LOWEST_ID)).count();
+        let waiting = self.entries.len() - ending;
+        // spares the look at each included one where it cannot matter
+        waiting > included.len()
+            || waiting
+                > included
+                    .iter()
+                    .filter(|id| self.is_valid_at(id, height))
+                    .count()
     }
 
     /// The lane the next block should be for: the most urgent with something to include, unless a lower one has
     /// waited too long and has been passed over a few times.
-    pub fn choose_lane(&mut self, now: Monotonic, included: &BTreeSet<TxId>) -> Option<Lane> {
+    pub fn choose_lane(
+        &mut self,
+        now: Monotonic,
+        height: Height,
+        included: &BTreeSet<TxId>,
+    ) -> Option<Lane> {
         let oldest: Vec<(Lane, Monotonic)> = Lane::ALL
             .into_iter()
             .filter_map(|lane| {
-                let id = self.waiting(lane).find(|id| !included.contains(*id))?;
+                let id = self
+                    .waiting(lane)
+                    .find(|id| !included.contains(*id) && self.is_valid_at(id, height))?;
                 Some((lane, self.entries.get(id)?.received_at))
             })
             .collect();
@@ -320,10 +376,9 @@ impl Mempool {
         self.final_height = height;
         let next = height.next();
         let expired: Vec<TxId> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.transaction.body().valid_until < next)
-            .map(|(id, _)| *id)
+            .expiring
+            .range(..(next, LOWEST_ID))
+            .map(|(_, id)| *id)
             .collect();
         for id in &expired {
             self.remove(id);
@@ -332,7 +387,7 @@ impl Mempool {
         expired
     }
 
-    /// Clients' transactions that have waited for a while and are to be sent to the peers again, oldest first.
+    /// Clients' transactions that have waited for a while and are to be sent to the peers again, longest due first.
     pub fn forward_again(
         &mut self,
         now: Monotonic,
@@ -341,34 +396,44 @@ impl Mempool {
     ) -> Vec<SignedTransaction> {
         let mut room = bytes;
         let mut forwarded = Vec::new();
-        for queue in &self.lanes {
-            for id in &queue.order {
-                let Some(entry) = self.entries.get_mut(id) else {
-                    continue;
-                };
-                let due = entry.source == Source::Client
-                    && now.millis_since(entry.forwarded_at) >= FORWARD_AGAIN_MS;
-                if !due {
-                    continue;
-                }
-                let Some(left) = room.checked_sub(entry.bytes) else {
-                    return forwarded;
-                };
-                room = left;
-                entry.forwarded_at = now;
-                forwarded.push(entry.transaction.signed().clone());
-                if forwarded.len() >= count {
-                    return forwarded;
-                }
-            }
+        while forwarded.len() < count
+            && let Some((at, id)) = self.forwarding.first().copied()
+            && at <= now
+        {
+            let entry = self.entries.get_mut(&id).expect("removed together");
+            let Some(left) = room.checked_sub(entry.bytes) else {
+                break;
+            };
+            room = left;
+            let doublings = entry.forward.map_or(0, |forward| forward.doublings) + 1;
+            let next = Forward {
+                at: now.plus_millis(FORWARD_AGAIN_MS << doublings.min(FORWARD_DOUBLINGS_MAX)),
+                doublings: doublings.min(FORWARD_DOUBLINGS_MAX),
+            };
+            entry.forward = Some(next);
+            forwarded.push(entry.transaction.signed().clone());
+            self.forwarding.pop_first();
+            self.forwarding.insert((next.at, id));
         }
         forwarded
+    }
+
+    /// When [`Mempool::forward_again`] has something next.
+    #[must_use]
+    pub fn forward_at(&self) -> Option<Monotonic> {
+        self.forwarding.first().map(|(at, _)| *at)
     }
 
     /// How many wait in each lane, in the order of [`Lane::ALL`].
     #[must_use]
     pub fn counts(&self) -> [usize; 4] {
         Lane::ALL.map(|lane| self.lanes[lane.index()].count)
+    }
+
+    /// Changes whenever a transaction comes or leaves: as long as it is the same, so is what waits.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Whether nothing waits.
@@ -384,11 +449,23 @@ impl Mempool {
             .filter(|id| self.entries.contains_key(*id))
     }
 
+    fn is_valid_at(&self, id: &TxId, height: Height) -> bool {
+        self.entries
+            .get(id)
+            .is_some_and(|entry| self.check_window(entry.transaction.body(), height).is_ok())
+    }
+
     fn remove(&mut self, id: &TxId) {
         if let Some(entry) = self.entries.remove(id) {
+            self.expiring
+                .remove(&(entry.transaction.body().valid_until, *id));
+            if let Some(forward) = entry.forward {
+                self.forwarding.remove(&(forward.at, *id));
+            }
             let queue = &mut self.lanes[entry.transaction.body().lane.index()];
             queue.bytes -= entry.bytes;
             queue.count -= 1;
+            self.revision += 1;
         }
     }
 

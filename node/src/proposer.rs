@@ -9,7 +9,7 @@ use salus_primitives::codec;
 use salus_primitives::ids::GenesisHash;
 use salus_primitives::lane::Lane;
 use salus_primitives::parameters::ChainParameters;
-use salus_primitives::transaction::{SignedTransaction, TxId};
+use salus_primitives::transaction::{TRANSACTION_MAX, TxId};
 use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -47,6 +47,9 @@ pub enum ContentError {
         /// How many are allowed.
         limit: u64,
     },
+    /// A transaction larger than any node admits.
+    #[error("transaction {0} is too large")]
+    TransactionTooLarge(TxId),
     /// A transaction of another lane.
     #[error("transaction {0} is not in the block's lane")]
     Lane(TxId),
@@ -72,7 +75,9 @@ impl Proposer {
         included: &BTreeSet<TxId>,
     ) -> Block {
         let height = request.parent_header.height.next();
-        let lane = mempool.choose_lane(now, included).unwrap_or(Lane::Routine);
+        let lane = mempool
+            .choose_lane(now, height, included)
+            .unwrap_or(Lane::Routine);
         let parameters = self.parameters.lane(lane);
         let transactions = parameters.map_or_else(Vec::new, |parameters| {
             mempool.select(
@@ -133,7 +138,14 @@ impl Proposer {
                 limit: lane.transaction_limit,
             });
         }
-        let bytes = encoded_bytes(&block.transactions);
+        let mut bytes = 0;
+        for (transaction, id) in block.transactions.iter().zip(ids) {
+            let length = codec::encode(transaction).len();
+            if length > TRANSACTION_MAX {
+                return Err(ContentError::TransactionTooLarge(*id));
+            }
+            bytes += length as u64;
+        }
         if bytes > self.parameters.block_bytes {
             return Err(ContentError::TooLarge {
                 found: bytes,
@@ -157,11 +169,4 @@ impl Proposer {
         }
         Ok(())
     }
-}
-
-fn encoded_bytes(transactions: &[SignedTransaction]) -> u64 {
-    transactions
-        .iter()
-        .map(|transaction| codec::encode(transaction).len() as u64)
-        .sum()
 }

@@ -329,7 +329,9 @@ impl Replica {
     fn carry_out(&mut self, now: Now, asked: Vec<EngineEffect>, effects: &mut Vec<Effect>) {
         let mut answers = self.translate(now, asked, effects);
         let live = self.live_transactions();
-        let waits = self.mempool.has_other_than(&live);
+        let waits = self
+            .mempool
+            .has_other_than(&live, self.engine.head_height().next());
         answers.push(EngineInput::Pending(waits));
         // an answer can lead to further questions; each round moves the view, a vote or finality on
         while !answers.is_empty() {
@@ -343,7 +345,9 @@ impl Replica {
             answers = self.translate(now, asked, effects);
             if !answers.is_empty() {
                 let live = self.live_transactions();
-                let waits = self.mempool.has_other_than(&live);
+                let waits = self
+                    .mempool
+                    .has_other_than(&live, self.engine.head_height().next());
                 answers.push(EngineInput::Pending(waits));
             }
         }
@@ -502,8 +506,10 @@ impl Replica {
     #[must_use]
     pub fn wakeup(&self, now: Now) -> Option<Monotonic> {
         let engine = self.engine.wakeup(now);
-        let forward =
-            (!self.mempool.is_empty()).then(|| self.forward_at.max(now.monotonic.plus_millis(1)));
+        let forward = self
+            .mempool
+            .forward_at()
+            .map(|due| due.max(self.forward_at).max(now.monotonic.plus_millis(1)));
         [engine, forward].into_iter().flatten().min()
     }
 

@@ -6,6 +6,7 @@ use salus_primitives::signed::Signed;
 use salus_primitives::transaction::Call;
 
 const GENESIS: GenesisHash = GenesisHash([1; 32]);
+const NEXT: Height = Height::new(11);
 
 fn transaction(n: u8, lane: Lane, valid_until: u64) -> VerifiedTransaction {
     let signer = SecretKey::from_seed([9; 32]).signer();
@@ -114,8 +115,12 @@ fn the_most_urgent_lane_goes_first_and_a_starved_one_gets_its_turn() {
     pool.insert(at(0), transaction(2, Lane::Emergency, 40), Source::Client)
         .expect("room");
 
-    let early: Vec<_> = (0..6).map(|_| pool.choose_lane(at(10), &none)).collect();
-    let late: Vec<_> = (0..8).map(|_| pool.choose_lane(at(5_000), &none)).collect();
+    let early: Vec<_> = (0..6)
+        .map(|_| pool.choose_lane(at(10), NEXT, &none))
+        .collect();
+    let late: Vec<_> = (0..8)
+        .map(|_| pool.choose_lane(at(5_000), NEXT, &none))
+        .collect();
 
     assert!(early.iter().all(|lane| *lane == Some(Lane::Emergency)));
     assert_eq!(
@@ -169,4 +174,77 @@ fn only_clients_transactions_are_forwarded_again_and_not_too_often() {
     assert!(pool.forward_again(at(500), 10, 1 << 20).is_empty());
     assert_eq!(pool.forward_again(at(1_000), 10, 1 << 20).len(), 1);
     assert!(pool.forward_again(at(1_500), 10, 1 << 20).is_empty());
+}
+
+/// The pause between two forwards doubles up to four seconds, and ends with the transaction.
+#[test]
+fn forwarding_slows_down_and_ends_when_the_transaction_leaves() {
+    let mut pool = mempool();
+    let tx = transaction(1, Lane::Routine, 40);
+    let id = tx.id();
+    pool.insert(at(0), tx, Source::Client).expect("room");
+
+    let times: Vec<u64> = (0..20_000)
+        .step_by(250)
+        .filter(|ms| !pool.forward_again(at(*ms), 10, 1 << 20).is_empty())
+        .collect();
+    pool.on_final(NEXT, vec![id]);
+
+    assert_eq!(times, [1_000, 3_000, 7_000, 11_000, 15_000, 19_000]);
+    assert_eq!(pool.forward_at(), None);
+}
+
+/// What a peer brought first and a client after that is the client's: forwarded until it is final.
+#[test]
+fn a_clients_copy_of_a_peers_transaction_is_forwarded() {
+    let mut pool = mempool();
+    pool.insert(at(0), transaction(1, Lane::Routine, 40), Source::Peer)
+        .expect("room");
+    assert_eq!(pool.forward_at(), None);
+
+    let again = pool.insert(at(5), transaction(1, Lane::Routine, 40), Source::Client);
+
+    assert!(matches!(again, Err(PoolError::AlreadyPending { .. })));
+    assert_eq!(pool.forward_at(), Some(at(1_005)));
+}
+
+/// A validator that forwards whatever anyone signs cannot take the whole lane from this node's own clients.
+#[test]
+fn peers_leave_a_part_of_each_lane_to_clients() {
+    let mut pool = mempool();
+    let taken = (0..4)
+        .filter(|n| {
+            pool.insert(at(0), transaction(*n, Lane::Bulk, 40), Source::Peer)
+                .is_ok()
+        })
+        .count();
+
+    let client = pool.insert(at(0), transaction(9, Lane::Bulk, 40), Source::Client);
+
+    assert_eq!(taken, 3);
+    assert_eq!(client, Ok(()));
+}
+
+/// A transaction whose end lies below the next block is no reason for a block: without this, the managers make empty
+/// ones as fast as they can until it leaves.
+#[test]
+fn what_cannot_stand_in_the_next_block_is_no_reason_to_make_one() {
+    let mut pool = mempool();
+    let none = BTreeSet::new();
+    pool.insert(at(0), transaction(1, Lane::Emergency, 12), Source::Client)
+        .expect("room");
+    assert!(pool.has_other_than(&none, Height::new(12)));
+    assert!(!pool.has_other_than(&none, Height::new(13)));
+
+    pool.insert(at(0), transaction(2, Lane::Bulk, 40), Source::Client)
+        .expect("room");
+
+    assert!(pool.has_other_than(&none, Height::new(13)));
+    let included = BTreeSet::from([transaction(2, Lane::Bulk, 40).id()]);
+    assert!(!pool.has_other_than(&included, Height::new(13)));
+    assert!(pool.has_other_than(&included, Height::new(12)));
+    assert_eq!(
+        pool.choose_lane(at(1), Height::new(13), &none),
+        Some(Lane::Bulk)
+    );
 }
