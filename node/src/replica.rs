@@ -14,16 +14,20 @@ use salus_consensus::effect::{Divergence, Effect as EngineEffect, NullifyCause};
 use salus_consensus::engine::Engine;
 use salus_consensus::input::Input as EngineInput;
 use salus_consensus::journal::JournalEntry;
-use salus_consensus::message::{Message, Peer};
+use salus_consensus::message::Peer;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::{Statement, VerifiedCertificate};
+use salus_primitives::codec::CodecError;
 use salus_primitives::ids::{BlockId, Height, Seat, View};
 use salus_primitives::transaction::{SignedTransaction, TxId, VerifiedTransaction};
+use standing::Standings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod fetch;
+mod receive;
 mod serve;
+mod standing;
 
 /// One node's decisions.
 pub struct Replica {
@@ -31,14 +35,28 @@ pub struct Replica {
     mempool: Mempool,
     proposer: Proposer,
     /// Transaction ids of blocks above the last final one.
-    block_ids: BTreeMap<BlockId, (Height, Arc<Vec<TxId>>)>,
+    block_ids: BTreeMap<BlockId, Arc<Vec<TxId>>>,
     peers: Vec<Peer>,
     /// Which peer is asked next.
     next_peer: usize,
     /// Bodies that were asked for.
     asked: BTreeSet<BlockId>,
+    /// Peers that were asked for a range and have not answered yet.
+    ranges_asked: BTreeSet<Peer>,
+    standings: Standings,
+    /// Whether something waited, when that was looked at last.
+    waiting: Option<Waiting>,
     forward_at: Monotonic,
     entropy: ChaCha20Rng,
+}
+
+/// An answer, and everything it depends on.
+struct Waiting {
+    /// The blocks on their way to finality.
+    live: Vec<BlockId>,
+    height: Height,
+    revision: u64,
+    waits: bool,
 }
 
 /// What a replica starts from.
@@ -66,6 +84,13 @@ pub enum Input {
         from: Peer,
         /// The frame.
         frame: Frame,
+    },
+    /// A peer's frame that is none.
+    Malformed {
+        /// Who sent it; authenticated.
+        from: Peer,
+        /// What is wrong.
+        error: CodecError,
     },
     /// Transactions whose signatures have been checked.
     Transactions {
@@ -133,6 +158,26 @@ pub enum Effect {
     Diverged(Box<Divergence>),
 }
 
+/// Kinds of faults of peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The bytes are no frame.
+    MalformedFrame,
+    /// The frame says what is not so: a signature, a certificate, a body, a size.
+    InvalidMessage,
+}
+
+impl FaultKind {
+    /// The name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MalformedFrame => "malformed_frame",
+            Self::InvalidMessage => "invalid_message",
+        }
+    }
+}
+
 /// Something operators want to see.
 #[derive(Clone, Debug)]
 pub enum Note {
@@ -140,6 +185,8 @@ pub enum Note {
     PeerFault {
         /// Which peer.
         peer: Peer,
+        /// What kind of fault.
+        kind: FaultKind,
         /// What was wrong.
         reason: String,
     },
@@ -195,6 +242,9 @@ impl Replica {
             peers: Vec::new(),
             next_peer: 0,
             asked: BTreeSet::new(),
+            ranges_asked: BTreeSet::new(),
+            standings: Standings::default(),
+            waiting: None,
             forward_at: now.monotonic,
             entropy,
         };
@@ -206,6 +256,9 @@ impl Replica {
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::Frame { from, frame } => self.on_frame(now, from, frame, effects),
+            Input::Malformed { from, error } => {
+                self.fault_of(now, from, FaultKind::MalformedFrame, &error, effects);
+            }
             Input::Transactions {
                 transactions,
                 source,
@@ -216,7 +269,10 @@ impl Replica {
                 }
                 self.drive(now, EngineInput::Connected(peer), effects);
             }
-            Input::Disconnected(peer) => self.peers.retain(|other| *other != peer),
+            Input::Disconnected(peer) => {
+                self.peers.retain(|other| *other != peer);
+                self.ranges_asked.remove(&peer);
+            }
             Input::Executed { block, roots } => {
                 self.drive(now, EngineInput::Executed { block, roots }, effects);
             }
@@ -224,59 +280,6 @@ impl Replica {
                 self.forward(now, effects);
                 self.drive(now, EngineInput::Tick, effects);
             }
-        }
-    }
-
-    fn on_frame(&mut self, now: Now, from: Peer, frame: Frame, effects: &mut Vec<Effect>) {
-        match frame {
-            Frame::Consensus(message) => {
-                if self.is_stale(&message) {
-                    return;
-                }
-                let verified = message.verify(
-                    self.proposer.genesis,
-                    &self.proposer.validators,
-                    |statement| self.engine.knows(statement),
-                );
-                match verified {
-                    Ok(message) => {
-                        self.drive(now, EngineInput::Message { from, message }, effects);
-                    }
-                    Err(error) => fault(from, &error, effects),
-                }
-            }
-            Frame::Transactions(transactions) => {
-                let fresh: Vec<SignedTransaction> = transactions
-                    .into_iter()
-                    .take(crate::wire::TRANSACTIONS_MAX)
-                    .filter(|transaction| {
-                        let id = transaction.body.id();
-                        !self.mempool.contains(&id) && !self.mempool.is_recent(&id)
-                    })
-                    .collect();
-                if !fresh.is_empty() {
-                    effects.push(Effect::Verify(fresh));
-                }
-            }
-            Frame::Request(request) => self.serve(from, request, effects),
-            Frame::Response(response) => self.on_response(now, from, response, effects),
-        }
-    }
-
-    /// Whether a message can tell nothing new, so that its signatures are not worth checking.
-    fn is_stale(&self, message: &Message) -> bool {
-        match message {
-            Message::Vote { vote, .. } => {
-                vote.statement.view() <= self.engine.final_view()
-                    || vote.statement.epoch() != self.engine.epoch()
-            }
-            Message::Proposal(proposal) => {
-                proposal.vote.statement.view() <= self.engine.final_view()
-            }
-            Message::Certificates(certificates) => certificates
-                .iter()
-                .all(|certificate| self.engine.knows(&certificate.statement)),
-            Message::Status(_) => false,
         }
     }
 
@@ -297,9 +300,8 @@ impl Replica {
             }
             effects.push(Effect::Admitted { id, result, source });
         }
-        if !admitted.is_empty() {
-            effects.push(Effect::Broadcast(Frame::Transactions(admitted)));
-        }
+        let frames = Frame::of_transactions(admitted);
+        effects.extend(frames.into_iter().map(Effect::Broadcast));
         self.drive(now, EngineInput::Tick, effects);
     }
 
@@ -328,11 +330,7 @@ impl Replica {
 
     fn carry_out(&mut self, now: Now, asked: Vec<EngineEffect>, effects: &mut Vec<Effect>) {
         let mut answers = self.translate(now, asked, effects);
-        let live = self.live_transactions();
-        let waits = self
-            .mempool
-            .has_other_than(&live, self.engine.head_height().next());
-        answers.push(EngineInput::Pending(waits));
+        answers.push(EngineInput::Pending(self.waits()));
         // an answer can lead to further questions; each round moves the view, a vote or finality on
         while !answers.is_empty() {
             let mut asked = Vec::new();
@@ -344,11 +342,7 @@ impl Replica {
             }
             answers = self.translate(now, asked, effects);
             if !answers.is_empty() {
-                let live = self.live_transactions();
-                let waits = self
-                    .mempool
-                    .has_other_than(&live, self.engine.head_height().next());
-                answers.push(EngineInput::Pending(waits));
+                answers.push(EngineInput::Pending(self.waits()));
             }
         }
     }
@@ -463,8 +457,9 @@ impl Replica {
                     .on_final(block.header.height, ids.as_ref().clone()),
             );
         }
-        let height = self.engine.final_height();
-        self.block_ids.retain(|_, (at, _)| *at > height);
+        // what the engine forgot, whatever height it claimed
+        self.block_ids
+            .retain(|id, _| self.engine.body(id).is_some());
         effects.push(Effect::Commit {
             blocks,
             certificate,
@@ -476,10 +471,9 @@ impl Replica {
 
     /// The ids of a block's transactions, computed once.
     fn transaction_ids(&mut self, id: &BlockId, block: &Block) -> Arc<Vec<TxId>> {
-        let height = block.header.height;
-        let (_, ids) = self.block_ids.entry(*id).or_insert_with(|| {
+        let ids = self.block_ids.entry(*id).or_insert_with(|| {
             let ids = block.transactions.iter().map(|tx| tx.body.id()).collect();
-            (height, Arc::new(ids))
+            Arc::new(ids)
         });
         Arc::clone(ids)
     }
@@ -493,13 +487,39 @@ impl Replica {
         included
     }
 
-    /// The transactions of blocks that are on their way to finality.
-    fn live_transactions(&mut self) -> BTreeSet<TxId> {
-        let mut live = BTreeSet::new();
-        for tip in self.engine.live_tips() {
-            live.extend(self.branch_transactions(&tip));
+    /// Whether a transaction waits that could stand in the next block and is in none that is on its way to finality.
+    /// Asked after every input, so the answer is kept until something changes it.
+    fn waits(&mut self) -> bool {
+        if self.mempool.is_empty() {
+            return false;
         }
-        live
+        let branches: Vec<(BlockId, Arc<Block>)> = self
+            .engine
+            .live_tips()
+            .iter()
+            .filter_map(|tip| self.engine.branch(tip))
+            .flatten()
+            .collect();
+        let live: Vec<BlockId> = branches.iter().map(|(id, _)| *id).collect();
+        let (height, revision) = (self.engine.head_height().next(), self.mempool.revision());
+        if let Some(known) = &self.waiting
+            && known.live == live
+            && (known.height, known.revision) == (height, revision)
+        {
+            return known.waits;
+        }
+        let mut included = BTreeSet::new();
+        for (id, block) in &branches {
+            included.extend(self.transaction_ids(id, block).iter().copied());
+        }
+        let waits = self.mempool.has_other_than(&included, height);
+        self.waiting = Some(Waiting {
+            live,
+            height,
+            revision,
+            waits,
+        });
+        waits
     }
 
     /// When [`Input::Tick`] is wanted next.
@@ -524,11 +544,4 @@ impl Replica {
     pub const fn mempool(&self) -> &Mempool {
         &self.mempool
     }
-}
-
-fn fault(peer: Peer, error: &dyn std::fmt::Display, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Note(Note::PeerFault {
-        peer,
-        reason: error.to_string(),
-    }));
 }

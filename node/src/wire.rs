@@ -89,6 +89,27 @@ impl Frame {
         (channel, bytes)
     }
 
+    /// Frames that carry these transactions, each within [`TRANSACTIONS_MAX`] and [`TRANSACTIONS_BYTES`].
+    #[must_use]
+    pub fn of_transactions(transactions: Vec<SignedTransaction>) -> Vec<Self> {
+        let mut frames = Vec::new();
+        let mut current = Vec::new();
+        let mut bytes = 0;
+        for transaction in transactions {
+            let length = codec::encode(&transaction).len();
+            if current.len() == TRANSACTIONS_MAX || bytes + length > TRANSACTIONS_BYTES {
+                frames.push(Self::Transactions(std::mem::take(&mut current)));
+                bytes = 0;
+            }
+            bytes += length;
+            current.push(transaction);
+        }
+        if !current.is_empty() {
+            frames.push(Self::Transactions(current));
+        }
+        frames
+    }
+
     /// Decodes a frame.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Asking peers for what is missing, and taking their answers (rules 9 and 10).
 
-use super::{Effect, Replica, fault};
+use super::{Effect, Replica};
 use crate::wire::{Frame, Request, Response};
 use salus_consensus::clock::Now;
 use salus_consensus::input::Input as EngineInput;
@@ -41,10 +41,13 @@ impl Replica {
         };
         for _ in 0..count.min(self.peers.len()) {
             self.next_peer = (self.next_peer + 1) % self.peers.len();
-            effects.push(Effect::Send(
-                self.peers[self.next_peer],
-                Frame::Request(request),
-            ));
+            let Some(peer) = self.peers.get(self.next_peer).copied() else {
+                return;
+            };
+            if matches!(request, Request::Range { .. }) {
+                self.ranges_asked.insert(peer);
+            }
+            effects.push(Effect::Send(peer, Frame::Request(request)));
         }
     }
 
@@ -58,13 +61,16 @@ impl Replica {
         match response {
             Response::Body(block) => self.on_body(now, from, *block, effects),
             Response::Certificates(certificates) => {
-                let frame = Frame::Consensus(Message::Certificates(certificates));
-                self.on_frame(now, from, frame, effects);
+                self.on_message(now, from, Message::Certificates(certificates), effects);
             }
             Response::Range {
                 blocks,
                 finalization,
             } => {
+                if !self.ranges_asked.remove(&from) {
+                    // megabytes to hash that nobody asked for
+                    return;
+                }
                 let first = blocks.first().map(|block| block.header.height);
                 if first.is_none_or(|first| first != self.engine.final_height().next()) {
                     // an answer that came late; not a fault
@@ -77,7 +83,7 @@ impl Replica {
                         let certificates = vec![certificate];
                         self.drive(now, EngineInput::Certificates(certificates), effects);
                     }
-                    Err(error) => fault(from, &error, effects),
+                    Err(error) => self.fault(now, from, &error, effects),
                 }
             }
         }
@@ -85,13 +91,16 @@ impl Replica {
 
     fn on_body(&mut self, now: Now, from: Peer, block: Block, effects: &mut Vec<Effect>) {
         let id = block.id();
-        if !self.asked.remove(&id) {
+        if !self.asked.contains(&id) {
             return;
         }
         if block.body_matches() {
+            self.asked.remove(&id);
             self.drive(now, EngineInput::Bodies(vec![Arc::new(block)]), effects);
         } else {
-            fault(from, &RangeError::Broken(block.header.height), effects);
+            // still asked for: else the first to answer, with a false body, would shut out the others
+            let error = RangeError::Broken(block.header.height);
+            self.fault(now, from, &error, effects);
         }
     }
 
@@ -109,7 +118,7 @@ impl Replica {
         let mut last: Option<BlockId> = None;
         for block in blocks {
             let header = &block.header;
-            if header.height != height || header.parent != parent || !block.body_matches() {
+            if header.height != height || header.parent != parent {
                 return Err(RangeError::Broken(header.height));
             }
             parent = block.id();
@@ -120,8 +129,13 @@ impl Replica {
             Statement::Finalize { block, .. } if Some(block) == last => {}
             _ => return Err(RangeError::Certificate),
         }
-        finalization
+        let certificate = finalization
             .verified(self.proposer.genesis, &self.proposer.validators)
-            .map_err(|_| RangeError::Certificate)
+            .map_err(|_| RangeError::Certificate)?;
+        // the dearest last: from here on a quorum vouches for the headers
+        match blocks.iter().find(|block| !block.body_matches()) {
+            Some(block) => Err(RangeError::Broken(block.header.height)),
+            None => Ok(certificate),
+        }
     }
 }

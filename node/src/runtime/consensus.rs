@@ -370,9 +370,9 @@ impl Consensus {
 
     fn note(&self, note: Note) {
         match note {
-            Note::PeerFault { peer, reason } => {
+            Note::PeerFault { peer, kind, reason } => {
                 tracing::warn!(%peer, reason, "a peer is at fault");
-                self.io.metrics.peer_fault("invalid_message");
+                self.io.metrics.peer_fault(kind.name());
             }
             Note::Nullified {
                 view,
