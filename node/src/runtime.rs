@@ -77,10 +77,8 @@ pub enum RunError {
     Thread(&'static str),
 }
 
-/// Transactions between admission and the consensus thread.
-const ADMITTED_QUEUE: usize = 1_024;
-/// Executed blocks between the execution and the consensus thread.
-const EXECUTED_QUEUE: usize = 1_024;
+/// Batches of transactions between admission and the consensus thread.
+const ADMITTED_QUEUE: usize = 16;
 
 /// Runs a node until `shutdown` completes, or until it cannot go on.
 ///
@@ -105,13 +103,23 @@ pub async fn run(
     };
     let config = consensus_config(&files, &ledger, journal.is_some())?;
 
+    // before anything runs: a port that is taken is found before the first vote
+    let address = files.config.api.listen;
+    let api_error = |source| RunError::Api {
+        address: address.to_string(),
+        source,
+    };
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(api_error)?;
+
     let (network, inbound) = start_network(&files).await?;
     let counters = network.clone();
     metrics.watch_network(move || counters.counters());
     let (status, status_watch) = watch::channel(consensus::initial_status(&files, &ledger, role));
     let (final_sender, final_watch) = watch::channel(ledger.head().height);
     let pending = Arc::new(PendingTransactions::default());
-    let (executed_sender, executed) = mpsc::channel(EXECUTED_QUEUE);
+    let (executed_sender, executed) = mpsc::unbounded_channel();
     let (admitted_sender, admitted) = mpsc::channel(ADMITTED_QUEUE);
     let (submissions, submission_queue) = admission::queue();
     let (stop, stopping) = watch::channel(false);
@@ -174,32 +182,26 @@ pub async fn run(
         entropy: seeded()?,
     };
     let mut consensus = consensus::spawn(consensus::Setup {
-        origin,
         journal,
-        inbound,
-        network: network.clone(),
-        executed,
-        admitted,
-        execution: execution.commands.clone(),
-        server: server.requests.clone(),
-        submissions,
-        status,
-        pending,
-        role,
-        members: genesis.members.clone(),
-        own: files.member.entity,
-        metrics: Arc::clone(&metrics),
-        stopping: stopping.clone(),
+        io: consensus::Io {
+            inbound,
+            network: network.clone(),
+            executed,
+            admitted,
+            execution: execution.commands.clone(),
+            server: server.requests.clone(),
+            submissions,
+            status,
+            pending,
+            config: origin.config.clone(),
+            role,
+            members: genesis.members.clone(),
+            own: files.member.entity,
+            metrics: Arc::clone(&metrics),
+            stopping: stopping.clone(),
+        },
+        origin,
     })?;
-
-    let address = files.config.api.listen;
-    let api_error = |source| RunError::Api {
-        address: address.to_string(),
-        source,
-    };
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .map_err(api_error)?;
     tracing::info!(
         api = %listener.local_addr().map_err(api_error)?,
         peers = ?network.listen_addresses(),

@@ -118,3 +118,50 @@ impl Frame {
         codec::decode(bytes, FRAME_MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use salus_primitives::codec::Blob;
+    use salus_primitives::crypto::sign::SecretKey;
+    use salus_primitives::ids::{ContractId, GenesisHash};
+    use salus_primitives::lane::Lane;
+    use salus_primitives::signed::Signed;
+    use salus_primitives::transaction::{Call, TRANSACTION_MAX, Transaction};
+
+    fn transactions(count: usize, payload: usize) -> Vec<SignedTransaction> {
+        let signer = SecretKey::from_seed([9; 32]).signer();
+        let body = Transaction {
+            genesis: GenesisHash([1; 32]),
+            sender: signer.public(),
+            lane: Lane::Routine,
+            valid_until: Height::new(9),
+            nonce: [0; 16],
+            call: Call {
+                contract: ContractId::new(3),
+                payload: Blob(vec![0; payload]),
+            },
+        };
+        let transaction = Signed::sign(body, GenesisHash([1; 32]), &signer).into_signed();
+        vec![transaction; count]
+    }
+
+    /// A batch of admitted transactions in one frame would be too large to send, and nobody would hear of them.
+    #[test]
+    fn transactions_are_split_into_frames_within_both_bounds() {
+        for (count, payload) in [(1_500, 10), (100, TRANSACTION_MAX - 256), (1, 10), (0, 0)] {
+            let frames = Frame::of_transactions(transactions(count, payload));
+
+            let mut total = 0;
+            for frame in &frames {
+                let Frame::Transactions(part) = frame else {
+                    panic!("{frame:?}");
+                };
+                total += part.len();
+                assert!(!part.is_empty() && part.len() <= TRANSACTIONS_MAX);
+                assert!(codec::encode(frame).len() <= TRANSACTIONS_BYTES + 16);
+            }
+            assert_eq!(total, count);
+        }
+    }
+}

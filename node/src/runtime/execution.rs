@@ -32,7 +32,8 @@ pub(crate) enum Command {
 
 /// Whom the thread tells.
 pub(crate) struct Reports {
-    pub(crate) executed: mpsc::Sender<(BlockId, Roots)>,
+    /// Unbounded: one answer for each execution that the receiver asked for, and it may be busy.
+    pub(crate) executed: mpsc::UnboundedSender<(BlockId, Roots)>,
     pub(crate) final_height: watch::Sender<Height>,
     pub(crate) pending: Arc<PendingTransactions>,
     pub(crate) metrics: Arc<Metrics>,
@@ -61,7 +62,7 @@ pub(crate) fn spawn(ledger: Arc<Ledger>, reports: Reports) -> Result<ExecutionTh
                             .metrics
                             .execution_seconds(start.elapsed().as_secs_f64());
                         // the consensus thread is gone only when the node stops
-                        let _ = reports.executed.blocking_send((id, roots));
+                        let _ = reports.executed.send((id, roots));
                     }
                     Command::Commit {
                         blocks,

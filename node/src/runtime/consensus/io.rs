@@ -1,0 +1,87 @@
+//! The consensus thread's ends of all queues, and the order in which it looks at them.
+
+use crate::handle::{NodeRole, NodeStatus, PendingTransactions};
+use crate::runtime::admission::{Admitted, Submissions};
+use crate::runtime::execution::Command;
+use crate::telemetry::metrics::Metrics;
+use crate::wire::Request;
+use salus_consensus::config::{Config, Roots};
+use salus_contracts::genesis::GenesisMember;
+use salus_network::{Inbound, InboundFrame, NetworkHandle, PeerEvent, PeerKey};
+use salus_primitives::ids::{BlockId, EntityId};
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use tokio::sync::{mpsc, watch};
+
+/// What the thread hears and whom it tells.
+pub(crate) struct Io {
+    pub(crate) inbound: Inbound,
+    pub(crate) network: NetworkHandle,
+    pub(crate) executed: mpsc::UnboundedReceiver<(BlockId, Roots)>,
+    pub(crate) admitted: mpsc::Receiver<Admitted>,
+    pub(crate) execution: std_mpsc::Sender<Command>,
+    pub(crate) server: std_mpsc::SyncSender<(PeerKey, Request)>,
+    pub(crate) submissions: Submissions,
+    pub(crate) status: watch::Sender<NodeStatus>,
+    pub(crate) pending: Arc<PendingTransactions>,
+    pub(crate) config: Config,
+    pub(crate) members: Vec<GenesisMember>,
+    pub(crate) own: EntityId,
+    pub(crate) role: NodeRole,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Something that arrived.
+pub(super) enum Event {
+    Stop,
+    /// A thread ended that this one cannot do without.
+    Lost(&'static str),
+    Peer(PeerEvent),
+    Executed(BlockId, Roots),
+    Frame(InboundFrame),
+    Admitted(Admitted),
+    Timer,
+}
+
+impl Io {
+    /// Waits for the next event, the urgent ones first.
+    pub(super) async fn next(&mut self, wakeup: Option<tokio::time::Instant>) -> Event {
+        let timer = async {
+            match wakeup {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = self.stopping.wait_for(|stop| *stop) => Event::Stop,
+            executed = self.executed.recv() => {
+                executed.map_or(Event::Lost("execution"), |(id, roots)| Event::Executed(id, roots))
+            }
+            Some(event) = self.inbound.events.recv() => Event::Peer(event),
+            Some(frame) = self.inbound.consensus.recv() => Event::Frame(frame),
+            () = timer => Event::Timer,
+            admitted = self.admitted.recv() => {
+                admitted.map_or(Event::Lost("admission"), Event::Admitted)
+            }
+            Some(frame) = self.inbound.data.recv() => Event::Frame(frame),
+        }
+    }
+
+    /// An event that is there already, of those that decide on finality.
+    pub(super) fn urgent(&mut self) -> Option<Event> {
+        if let Ok((id, roots)) = self.executed.try_recv() {
+            return Some(Event::Executed(id, roots));
+        }
+        self.inbound.consensus.try_recv().map(Event::Frame)
+    }
+
+    /// One of each kind that waits behind the urgent ones, which never run dry while a peer floods them.
+    pub(super) fn ordinary(&mut self) -> [Option<Event>; 2] {
+        [
+            self.admitted.try_recv().ok().map(Event::Admitted),
+            self.inbound.data.try_recv().map(Event::Frame),
+        ]
+    }
+}
