@@ -1,7 +1,7 @@
 //! A cluster of production replicas under one seed: virtual time, no threads, no sleeping.
 //!
 //! Each node is the real [`Replica`](salus_node::replica::Replica), the real execution and ledger on the memory backend, and the
-//! memory journal. The network between them loses, delays, duplicates and reorders frames as the [`Plan`] says; every choice
+//! memory journal. The network between them loses, delays, duplicates and reorders frames as the [`Plan`](plan::Plan) says; every choice
 //! comes from the seed, so a run repeats to the byte ([`Sim::trace`]).
 
 pub mod check;
@@ -20,12 +20,14 @@ use salus_node::mempool::Source;
 use salus_node::replica::Input;
 use salus_node::wire::Frame;
 use salus_primitives::calls::{IDENTITY, IdentityCall};
+use salus_primitives::codec;
 use salus_primitives::crypto::sign::{PublicKey, SecretKey};
 use salus_primitives::ids::{BlockId, DeviceId, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::signed::Signed;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::{Call, Transaction, TxId};
+use salus_storage::journal::UnsyncedFate;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
@@ -50,7 +52,11 @@ pub struct Sim {
     trace: blake3::Hasher,
     frames_sent: u64,
     nonce: u64,
+    filter: Option<Filter>,
 }
+
+/// Takes sender, receiver and frame; gives what arrives.
+pub type Filter = Box<dyn FnMut(usize, usize, Frame) -> Option<Frame>>;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Scheduled {
@@ -113,6 +119,7 @@ impl Sim {
             trace: blake3::Hasher::new(),
             frames_sent: 0,
             nonce: 0,
+            filter: None,
         };
         for node in 0..sim.nodes.len() {
             sim.start(node);
@@ -196,6 +203,9 @@ impl Sim {
         let now = self.now();
         let outgoing = self.nodes[node].handle(now, input, &mut self.checks);
         self.dispatch(node, outgoing);
+        if self.nodes[node].is_dying() {
+            self.crash(node);
+        }
     }
 
     fn dispatch(&mut self, node: usize, outgoing: Vec<Outgoing>) {
@@ -239,6 +249,18 @@ impl Sim {
         };
         for to in receivers {
             self.frames_sent += 1;
+            let mut changed = Vec::new();
+            let bytes = match &mut self.filter {
+                None => bytes,
+                Some(filter) => {
+                    let frame = Frame::decode(bytes).expect("our own frames decode");
+                    let Some(frame) = filter(from, to, frame) else {
+                        continue;
+                    };
+                    changed.extend(codec::encode(&frame));
+                    &changed
+                }
+            };
             if self.cut.contains(&(from, to)) || self.below(100) < self.plan.loss_percent {
                 continue;
             }
@@ -271,7 +293,7 @@ impl Sim {
         let outgoing = self.nodes[node].start(now, self.seed, &mut self.checks);
         self.dispatch(node, outgoing);
         for other in 0..self.nodes.len() {
-            if other != node && self.nodes[other].is_running() {
+            if other != node && self.nodes[node].is_running() && self.nodes[other].is_running() {
                 let (key, other_key) = (self.network_key(node), self.network_key(other));
                 self.input(node, Input::Connected(other_key));
                 self.input(other, Input::Connected(key));
@@ -279,16 +301,51 @@ impl Sim {
         }
     }
 
-    /// Ends a node at once. What was not synced is lost, torn or kept, as the seed says.
+    /// Lets a node die in the middle of what it does, after at most `steps` more: between two sends, between writing and
+    /// syncing, between saying and having said. What was not synced meets its fate as in [`Sim::crash`].
+    pub fn crash_within(&mut self, node: usize, steps: u64) {
+        let steps = 1 + self.below(steps);
+        self.nodes[node].die_in(steps);
+    }
+
+    /// Ends a node at once. What was not synced is lost, torn or kept, as the seed says: the process may have been killed,
+    /// or the machine have lost its power.
     pub fn crash(&mut self, node: usize) {
-        let fate = self.below(3);
-        self.nodes[node].crash(fate);
+        let fate = match self.below(3) {
+            0 => UnsyncedFate::Lost,
+            1 => UnsyncedFate::Torn,
+            _ => UnsyncedFate::Kept,
+        };
+        let commits = self.nodes[node].unsynced_commits() as u64;
+        let kept = match self.below(3) {
+            0 => 0,
+            1 => self.below(commits + 1),
+            _ => commits,
+        };
+        self.nodes[node].crash(fate, usize::try_from(kept).unwrap_or(usize::MAX));
         let key = self.network_key(node);
         for other in 0..self.nodes.len() {
             if self.nodes[other].is_running() {
                 self.input(other, Input::Disconnected(key));
             }
         }
+    }
+
+    /// Starts a node that was stopped again with empty disks: its machine was replaced.
+    pub fn start_wiped(&mut self, node: usize) {
+        self.nodes[node].wipe();
+        self.start(node);
+    }
+
+    /// Gives a node a frame as if `from` had sent it: what no honest node sends.
+    pub fn inject(&mut self, node: usize, from: usize, frame: Frame) {
+        let from = self.network_key(from);
+        self.input(node, Input::Frame { from, frame });
+    }
+
+    /// Changes frames under way, or drops them: a validator that lies in what it is not signing.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.filter = Some(filter);
     }
 
     /// Cuts all links between two groups, in both directions.
@@ -388,6 +445,18 @@ impl Sim {
             .zip(&self.nodes)
             .map(|(index, node)| (index, node.state_root(height)))
             .collect()
+    }
+
+    /// How many votes a node has sent since it started last; repetitions count.
+    #[must_use]
+    pub fn votes_since_start(&self, node: usize) -> u64 {
+        self.nodes[node].votes_sent()
+    }
+
+    /// The chain.
+    #[must_use]
+    pub fn genesis(&self) -> &GenesisBlock {
+        &self.genesis
     }
 
     /// Frames sent so far, lost ones included.

@@ -3,9 +3,11 @@
 use salus_consensus::message::Message;
 use salus_consensus::vote::Vote;
 use salus_node::wire::Frame;
+use salus_primitives::block::Block;
 use salus_primitives::certificate::Statement;
 use salus_primitives::ids::{BlockId, Height, Seat, View};
 use salus_primitives::state::StateRoot;
+use salus_primitives::transaction::TxId;
 use std::collections::BTreeMap;
 
 /// What was seen of the whole cluster.
@@ -13,6 +15,8 @@ use std::collections::BTreeMap;
 pub struct Checks {
     /// One block a height, one root after it.
     finals: BTreeMap<Height, (BlockId, StateRoot)>,
+    /// Where each transaction is final.
+    included: BTreeMap<TxId, Height>,
     /// What each honest seat has said aloud in each view.
     said: BTreeMap<(Seat, View), Said>,
     violation: Option<String>,
@@ -35,8 +39,18 @@ impl Checks {
         self.violation.as_ref()
     }
 
-    /// A node says that a block is final with this root after it.
-    pub fn on_final(&mut self, node: &str, height: Height, id: BlockId, root: StateRoot) {
+    /// A node says that a block is final with this root after it. No transaction is in two of them.
+    pub fn on_final(&mut self, node: &str, id: BlockId, block: &Block, root: StateRoot) {
+        let height = block.header.height;
+        for transaction in &block.transactions {
+            let transaction = transaction.body.id();
+            let first = *self.included.entry(transaction).or_insert(height);
+            if first != height {
+                self.violate(format!(
+                    "{node} has transaction {transaction} final at heights {first} and {height}"
+                ));
+            }
+        }
         let known = self.finals.entry(height).or_insert((id, root));
         if *known != (id, root) {
             let known = *known;
@@ -46,18 +60,21 @@ impl Checks {
         }
     }
 
-    /// An honest node sends a frame.
-    pub fn on_sent(&mut self, seat: Seat, frame: &Frame) {
-        match frame {
-            Frame::Consensus(Message::Vote { vote, .. }) => self.on_vote(seat, vote),
-            Frame::Consensus(Message::Proposal(proposal)) => self.on_vote(seat, &proposal.vote),
-            Frame::Consensus(Message::Status(status)) => {
-                for vote in &status.votes {
-                    self.on_vote(seat, vote);
-                }
-            }
-            _ => {}
+    /// An honest node sends a frame. Says how many votes are in it.
+    pub fn on_sent(&mut self, seat: Seat, frame: &Frame) -> u64 {
+        let votes = match frame {
+            Frame::Consensus(Message::Vote { vote, .. }) => std::slice::from_ref(vote),
+            Frame::Consensus(Message::Proposal(proposal)) => std::slice::from_ref(&proposal.vote),
+            Frame::Consensus(Message::Status(status)) => &status.votes,
+            Frame::Consensus(Message::Certificates(_))
+            | Frame::Transactions(_)
+            | Frame::Request(_)
+            | Frame::Response(_) => &[],
+        };
+        for vote in votes {
+            self.on_vote(seat, vote);
         }
+        votes.len() as u64
     }
 
     /// An honest key never signs two things that exclude each other, crash or not (rules 3 and 6).

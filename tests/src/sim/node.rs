@@ -11,7 +11,7 @@ use salus_genesis::block::GenesisBlock;
 use salus_node::execution::Execution;
 use salus_node::mempool::{Mempool, MempoolLimits, Source};
 use salus_node::proposer::Proposer;
-use salus_node::replica::{Effect, Input, Origin, Replica};
+use salus_node::replica::{Effect, Input, Note, Origin, Replica};
 use salus_node::serve::answer;
 use salus_node::verify::verify_transactions;
 use salus_node::wire::Frame;
@@ -32,7 +32,13 @@ pub struct Node {
     keys: MemberKeys,
     seat: Seat,
     store: Arc<MemoryStore>,
-    journal: MemoryJournal,
+    /// None once it was lost: the node only observes.
+    journal: Option<MemoryJournal>,
+    /// After how many more steps of carrying out effects the node dies in the middle of them.
+    dies_in: Option<u64>,
+    faults: u64,
+    signatures_checked: u64,
+    votes_sent: u64,
     running: Option<Running>,
     life: u32,
     wakeup: Option<u64>,
@@ -85,7 +91,11 @@ impl Node {
             keys,
             seat,
             store: Arc::new(MemoryStore::new()),
-            journal,
+            journal: Some(journal),
+            dies_in: None,
+            faults: 0,
+            signatures_checked: 0,
+            votes_sent: 0,
             running: None,
             life: 0,
             wakeup: None,
@@ -96,6 +106,7 @@ impl Node {
     pub(super) fn start(&mut self, now: Now, seed: u64, checks: &mut Checks) -> Vec<Outgoing> {
         self.life += 1;
         self.wakeup = None;
+        self.votes_sent = 0;
         let genesis = &self.genesis;
         let ledger = Ledger::open(
             Arc::<MemoryStore>::clone(&self.store),
@@ -105,16 +116,15 @@ impl Node {
         )
         .expect("the store opens");
         let ledger = Arc::new(ledger);
-        let (journal, replay) = self
-            .journal
-            .open(identity(genesis, &self.keys))
-            .expect("the journal opens");
-        self.journal = journal;
-        let entries: Vec<JournalEntry> = replay
-            .entries
-            .iter()
-            .map(|bytes| codec::decode(bytes, JOURNAL_ENTRY_MAX).expect("own records decode"))
-            .collect();
+        let mut entries: Vec<JournalEntry> = Vec::new();
+        if let Some(journal) = &mut self.journal {
+            let identity = identity(genesis, &self.keys);
+            let (opened, replay) = journal.open(identity).expect("the journal opens");
+            *journal = opened;
+            entries.extend(replay.entries.iter().map(|bytes| {
+                codec::decode::<JournalEntry>(bytes, JOURNAL_ENTRY_MAX).expect("own records decode")
+            }));
+        }
         let head = ledger.head();
         let header = ledger.header(head.height).expect("reads").expect("a head");
         let receipts = ledger
@@ -129,7 +139,7 @@ impl Node {
         let config = Config {
             genesis: genesis.hash,
             validators: Arc::clone(&validators),
-            voter: Some(Voter {
+            voter: self.journal.is_some().then(|| Voter {
                 seat: self.seat,
                 signer: self.keys.validator.signer(),
             }),
@@ -200,19 +210,49 @@ impl Node {
                     _ => None,
                 })
                 .collect();
-            if !records.is_empty() {
-                let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-                self.journal.append(&slices).expect("no faults planned");
-                self.journal.sync().expect("no faults planned");
+            if !self.persist(&records) {
+                return outgoing;
             }
             let mut next = Vec::new();
             for effect in queue {
+                if self.dies_now() {
+                    return outgoing;
+                }
                 self.carry_out_one(now, effect, checks, &mut outgoing, &mut next);
             }
             queue = next;
         }
         self.compact_journal();
         outgoing
+    }
+
+    /// False if the node died at it.
+    fn persist(&mut self, records: &[Vec<u8>]) -> bool {
+        let Some(mut journal) = self.journal.clone().filter(|_| !records.is_empty()) else {
+            return true;
+        };
+        if self.dies_now() {
+            return false;
+        }
+        let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        journal.append(&slices).expect("no faults planned");
+        if self.dies_now() {
+            return false;
+        }
+        journal.sync().expect("no faults planned");
+        true
+    }
+
+    /// Counts down to a planned death. From then on nothing more is carried out.
+    const fn dies_now(&mut self) -> bool {
+        match &mut self.dies_in {
+            Some(0) => true,
+            Some(steps) => {
+                *steps -= 1;
+                false
+            }
+            None => false,
+        }
     }
 
     fn carry_out_one(
@@ -227,16 +267,17 @@ impl Node {
             return;
         };
         match effect {
+            Effect::Note(Note::PeerFault { .. }) => self.faults += 1,
             Effect::Persist(_) | Effect::Admitted { .. } | Effect::Expired(_) | Effect::Note(_) => {
             }
             Effect::Send(peer, frame) => {
-                checks.on_sent(self.seat, &frame);
+                self.votes_sent += checks.on_sent(self.seat, &frame);
                 let to = Target::One(peer);
                 let bytes = codec::encode(&frame);
                 outgoing.push(Outgoing::Frame { to, bytes });
             }
             Effect::Broadcast(frame) => {
-                checks.on_sent(self.seat, &frame);
+                self.votes_sent += checks.on_sent(self.seat, &frame);
                 let to = Target::All;
                 let bytes = codec::encode(&frame);
                 outgoing.push(Outgoing::Frame { to, bytes });
@@ -254,7 +295,7 @@ impl Node {
                     let own = (Some(id) == last).then_some(certificate.certificate());
                     running.execution.commit(id, own).expect("commits");
                     let root = running.ledger.head().state_root;
-                    checks.on_final(&self.keys.name, block.header.height, id, root);
+                    checks.on_final(&self.keys.name, id, &block, root);
                 }
             }
             Effect::Serve(peer, request) => {
@@ -266,6 +307,7 @@ impl Node {
                 }
             }
             Effect::Verify(transactions) => {
+                self.signatures_checked += transactions.len() as u64;
                 let transactions =
                     verify_transactions(transactions, self.genesis.hash, &mut running.entropy)
                         .into_iter()
@@ -283,10 +325,10 @@ impl Node {
     }
 
     fn compact_journal(&mut self) {
-        let Some(running) = &self.running else {
+        let (Some(running), Some(journal)) = (&self.running, &self.journal) else {
             return;
         };
-        if self.journal.size_bytes() <= JOURNAL_REWRITE_BYTES {
+        if journal.size_bytes() <= JOURNAL_REWRITE_BYTES {
             return;
         }
         running.ledger.sync().expect("no faults planned");
@@ -297,22 +339,46 @@ impl Node {
             .iter()
             .map(codec::encode)
             .collect();
+        let mut journal = journal.clone();
+        if self.dies_now() {
+            return;
+        }
         let slices: Vec<&[u8]> = live.iter().map(Vec::as_slice).collect();
-        self.journal.rewrite(&slices).expect("no faults planned");
+        journal.rewrite(&slices).expect("no faults planned");
         self.rewrites += 1;
     }
 
-    pub(super) fn crash(&mut self, fate: u64) {
+    /// Lets the node die in the middle of what it does, after so many more steps.
+    pub(super) const fn die_in(&mut self, steps: u64) {
+        self.dies_in = Some(steps);
+    }
+
+    /// Whether a planned death has come.
+    pub(super) fn is_dying(&self) -> bool {
+        self.dies_in == Some(0)
+    }
+
+    /// Ends the process. What was not synced meets its `fate`; of the commits that were not, the oldest `batches` are kept.
+    pub(super) fn crash(&mut self, fate: UnsyncedFate, batches: usize) {
         self.running = None;
         self.life += 1;
         self.wakeup = None;
-        let fate = match fate {
-            0 => UnsyncedFate::Lost,
-            1 => UnsyncedFate::Torn,
-            _ => UnsyncedFate::Kept,
-        };
-        self.journal.crash(fate);
-        self.store.crash();
+        self.dies_in = None;
+        if let Some(journal) = &self.journal {
+            journal.crash(fate);
+        }
+        self.store.crash_keeping(batches);
+    }
+
+    /// Replaces the disks of a node that does not run by empty ones. Without its journal it only observes.
+    pub(super) fn wipe(&mut self) {
+        self.store = Arc::new(MemoryStore::new());
+        self.journal = None;
+    }
+
+    /// Commits that a loss of power would take.
+    pub(super) fn unsynced_commits(&self) -> usize {
+        self.store.unsynced_batches()
     }
 
     /// When the node wants to be woken, if that is news.
@@ -391,6 +457,24 @@ impl Node {
     #[must_use]
     pub fn ledger(&self) -> Option<&Arc<Ledger>> {
         self.running.as_ref().map(|running| &running.ledger)
+    }
+
+    /// How often it found a peer at fault.
+    #[must_use]
+    pub const fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// How many signatures of peers' transactions it checked.
+    #[must_use]
+    pub const fn signatures_checked(&self) -> u64 {
+        self.signatures_checked
+    }
+
+    /// How many votes it has sent since it started last.
+    #[must_use]
+    pub const fn votes_sent(&self) -> u64 {
+        self.votes_sent
     }
 
     /// How often its journal was rewritten.

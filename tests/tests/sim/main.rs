@@ -1,5 +1,8 @@
 //! The cluster of production replicas under seeds.
 
+mod crashes;
+mod hostile;
+
 use salus_primitives::lane::Lane;
 use salus_tests::sim::Sim;
 use salus_tests::sim::plan::Plan;
@@ -78,47 +81,6 @@ fn rough_network_never_forks_and_recovers() {
     }
 }
 
-/// Crashes at any event, with unsynced writes lost or torn, and restarts from the journal.
-#[test]
-fn crashing_nodes_never_contradict_themselves_and_catch_up() {
-    for seed in 100..130 {
-        let mut sim = Sim::new(seed, &EQUAL, Plan::rough());
-        for round in 0..12 {
-            let victim = usize::try_from(sim.below(4)).expect("small");
-            let client = (victim + 1) % 4;
-            sim.submit(client, Lane::Routine);
-            let before = sim.below(300);
-            sim.run_for(before);
-            sim.crash(victim);
-            let down = sim.below(1_500);
-            sim.run_for(down);
-            sim.start(victim);
-            let after = sim.below(300);
-            sim.run_for(after);
-            if round % 5 == 4 {
-                sim.set_plan(if round % 2 == 0 {
-                    Plan::calm()
-                } else {
-                    Plan::rough()
-                });
-            }
-        }
-        sim.set_plan(Plan::calm());
-        // what a crashed node had only in its mempool is its client's to send again
-        sim.submit(0, Lane::Monitoring);
-        sim.run_for(60_000);
-        agree(&sim);
-        let heights = sim.final_heights();
-        assert!(
-            heights.iter().all(|h| h.get() > 2),
-            "seed {seed}: {heights:?}"
-        );
-        let spread =
-            heights.iter().max().expect("four").get() - heights.iter().min().expect("four").get();
-        assert!(spread <= 1, "seed {seed}: {heights:?}");
-    }
-}
-
 /// Two of four: nothing new is final, nothing forks; once they can talk again, it goes on.
 #[test]
 fn without_a_quorum_nothing_is_final_and_with_it_again_it_goes_on() {
@@ -164,23 +126,4 @@ fn a_node_that_was_away_for_long_catches_up() {
     agree(&sim);
     let heights = sim.final_heights();
     assert!(heights[3].get() > 100, "{heights:?}");
-}
-
-/// The journal is rewritten under load, and a crash after that forgets no vote.
-#[test]
-fn a_rewritten_journal_is_as_good_as_the_long_one() {
-    let mut sim = Sim::new(400, &EQUAL, Plan::calm());
-    for round in 0..200 {
-        sim.submit(round % 4, Lane::Routine);
-        sim.run_for(40);
-        if round % 50 == 49 {
-            sim.crash(round % 4);
-            sim.run_for(100);
-            sim.start(round % 4);
-        }
-    }
-    sim.run_for(20_000);
-
-    assert!(sim.node(0).journal_rewrites() > 0);
-    agree(&sim);
 }

@@ -1,0 +1,162 @@
+//! A validator that sends what no honest one does: the others go on, and it costs them little.
+
+use super::{EQUAL, agree};
+use salus_node::wire::{Frame, Request, Response, TRANSACTIONS_MAX};
+use salus_primitives::block::Block;
+use salus_primitives::codec::Blob;
+use salus_primitives::crypto::sign::SecretKey;
+use salus_primitives::ids::{ContractId, Height};
+use salus_primitives::lane::Lane;
+use salus_primitives::signed::Signed;
+use salus_primitives::transaction::{Call, SignedTransaction, TRANSACTION_MAX, Transaction};
+use salus_tests::sim::Sim;
+use salus_tests::sim::plan::Plan;
+
+/// Anyone can sign; a validator can forward it.
+fn stranger(sim: &Sim, nonce: u8, payload: usize) -> SignedTransaction {
+    let signer = SecretKey::from_seed([77; 32]).signer();
+    let body = Transaction {
+        genesis: sim.genesis().hash,
+        sender: signer.public(),
+        lane: Lane::Emergency,
+        valid_until: Height::new(60),
+        nonce: [nonce; 16],
+        call: Call {
+            contract: ContractId::new(3),
+            payload: Blob(vec![nonce; payload]),
+        },
+    };
+    Signed::sign(body, sim.genesis().hash, &signer).into_signed()
+}
+
+/// A transaction larger than a block may be, at the head of the most urgent lane, would stay there: the lane would be
+/// stuck, and the chain would make empty blocks as fast as it can.
+#[test]
+fn a_transaction_larger_than_a_block_does_not_block_its_lane() {
+    let mut sim = Sim::new(800, &EQUAL, Plan::calm());
+    let huge = stranger(&sim, 1, 2 * 1024 * 1024);
+    let large = stranger(&sim, 2, TRANSACTION_MAX);
+    for node in 0..3 {
+        sim.inject(node, 3, Frame::Transactions(vec![huge.clone()]));
+        sim.inject(node, 3, Frame::Transactions(vec![large.clone()]));
+    }
+
+    sim.submit(0, Lane::Emergency);
+
+    assert!(sim.run_until_final(2_000), "{:?}", sim.final_heights());
+    assert_eq!(sim.node(0).faults(), 2);
+    assert!(sim.final_heights()[0].get() < 10);
+}
+
+/// Repetitions within a frame, and a frame beyond the bound.
+#[test]
+fn repeated_and_too_many_transactions_in_a_frame_are_not_checked() {
+    let mut sim = Sim::new(801, &EQUAL, Plan::calm());
+    let one = stranger(&sim, 1, 10);
+
+    sim.inject(
+        0,
+        3,
+        Frame::Transactions(vec![one.clone(); TRANSACTIONS_MAX]),
+    );
+    let once = sim.node(0).signatures_checked();
+    sim.inject(0, 3, Frame::Transactions(vec![one; TRANSACTIONS_MAX + 1]));
+
+    assert_eq!(once, 1);
+    assert_eq!(sim.node(0).signatures_checked(), 1);
+    assert_eq!(sim.node(0).faults(), 1);
+}
+
+/// Forty bytes ask for three megabytes.
+#[test]
+fn a_flood_of_requests_is_not_amplified() {
+    let mut sim = Sim::new(802, &EQUAL, Plan::calm());
+    sim.submit(0, Lane::Routine);
+    assert!(sim.run_until_final(5_000));
+    sim.run_for(2_000);
+    let before = sim.frames_sent();
+
+    for _ in 0..10_000 {
+        let from = Height::new(1);
+        sim.inject(0, 3, Frame::Request(Request::Range { from }));
+    }
+
+    assert!(sim.frames_sent() - before <= 32);
+}
+
+/// A peer that sends nothing but lies is not listened to any more, and its lies are no longer looked at.
+#[test]
+fn a_peer_that_is_at_fault_all_the_time_is_muted() {
+    let mut sim = Sim::new(803, &EQUAL, Plan::calm());
+    let too_many = vec![stranger(&sim, 1, 10); TRANSACTIONS_MAX + 1];
+
+    for _ in 0..100 {
+        sim.inject(0, 3, Frame::Transactions(too_many.clone()));
+    }
+    sim.inject(0, 3, Frame::Transactions(vec![stranger(&sim, 2, 10)]));
+
+    assert_eq!(sim.node(0).faults(), 17);
+    assert_eq!(sim.node(0).signatures_checked(), 0);
+    // three of four remain, and that is enough
+    sim.submit(0, Lane::Routine);
+    assert!(sim.run_until_final(5_000));
+}
+
+/// One node gets no proposals, and each body it asks for comes false first and true after that.
+#[test]
+fn false_bodies_do_not_shut_out_the_true_ones() {
+    for seed in 810..815 {
+        let mut sim = Sim::new(seed, &EQUAL, Plan::calm());
+        sim.set_filter(Box::new(|from, to, frame| match frame {
+            Frame::Consensus(salus_consensus::message::Message::Proposal(_)) if to == 0 => None,
+            Frame::Response(Response::Body(block)) if from == 3 => {
+                let block = Block {
+                    transactions: Vec::new(),
+                    ..*block
+                };
+                Some(Frame::Response(Response::Body(Box::new(block))))
+            }
+            frame => Some(frame),
+        }));
+
+        for round in 0..4 {
+            sim.submit(1 + round % 2, Lane::Routine);
+            sim.run_for(100);
+        }
+
+        assert!(
+            sim.run_until_final(1_500),
+            "seed {seed}: {:?}",
+            sim.final_heights()
+        );
+        agree(&sim);
+    }
+}
+
+/// Blocks that nobody asked for, with a certificate that does not hold, are not even hashed; asked ones are checked.
+#[test]
+fn ranges_that_nobody_asked_for_are_ignored() {
+    let mut sim = Sim::new(804, &EQUAL, Plan::calm());
+    sim.submit(0, Lane::Routine);
+    assert!(sim.run_until_final(5_000));
+    let ledger = sim.node(1).ledger().expect("runs").clone();
+    let blocks = ledger.blocks(Height::new(1), 1, 1 << 20).expect("reads");
+    let finalization = ledger
+        .finalization_from(Height::new(1))
+        .expect("reads")
+        .expect("final")
+        .1;
+    let before = sim.final_heights();
+
+    sim.inject(
+        0,
+        3,
+        Frame::Response(Response::Range {
+            blocks,
+            finalization,
+        }),
+    );
+
+    assert_eq!(sim.final_heights(), before);
+    assert_eq!(sim.node(0).faults(), 0);
+}
