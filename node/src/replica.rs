@@ -3,31 +3,35 @@
 //! It decides; it does not act. Execution, storage and sending are asked for by effect and answered by input, so that
 //! they can overlap with voting, and so that the simulator runs this very type.
 
-use crate::mempool::{Mempool, PoolError, Source};
+use crate::mempool::{Mempool, Source};
 use crate::proposer::Proposer;
 use crate::verify::verify_transactions;
 use crate::wire::{Frame, Request};
 use rand_chacha::ChaCha20Rng;
 use salus_consensus::clock::{Monotonic, Now};
-use salus_consensus::config::{Config, Roots};
-use salus_consensus::effect::{Divergence, Effect as EngineEffect, NullifyCause};
+use salus_consensus::config::Config;
+use salus_consensus::effect::Effect as EngineEffect;
 use salus_consensus::engine::Engine;
 use salus_consensus::input::Input as EngineInput;
 use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::Peer;
 use salus_primitives::block::Block;
-use salus_primitives::certificate::{Statement, VerifiedCertificate};
-use salus_primitives::codec::CodecError;
-use salus_primitives::ids::{BlockId, Height, Seat, View};
+use salus_primitives::certificate::VerifiedCertificate;
+use salus_primitives::ids::{BlockId, Height};
 use salus_primitives::transaction::{SignedTransaction, TxId, VerifiedTransaction};
 use standing::Standings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod effect;
 mod fetch;
+mod input;
 mod receive;
 mod serve;
 mod standing;
+
+pub use effect::{Effect, FaultKind, Note};
+pub use input::Input;
 
 /// One node's decisions.
 pub struct Replica {
@@ -73,148 +77,6 @@ pub struct Origin {
     pub proposer: Proposer,
     /// Unpredictable to peers: batches of signatures are checked with it.
     pub entropy: ChaCha20Rng,
-}
-
-/// Everything that can reach the replica.
-#[derive(Debug)]
-pub enum Input {
-    /// A peer's frame, decoded.
-    Frame {
-        /// Who sent it; authenticated.
-        from: Peer,
-        /// The frame.
-        frame: Frame,
-    },
-    /// A peer's frame that is none.
-    Malformed {
-        /// Who sent it; authenticated.
-        from: Peer,
-        /// What is wrong.
-        error: CodecError,
-    },
-    /// Transactions whose signatures have been checked.
-    Transactions {
-        /// The transactions.
-        transactions: Vec<VerifiedTransaction>,
-        /// Who brought them.
-        source: Source,
-    },
-    /// A peer's connection is up.
-    Connected(Peer),
-    /// A peer's connection is gone.
-    Disconnected(Peer),
-    /// A block was executed.
-    Executed {
-        /// Which block.
-        block: BlockId,
-        /// The roots after it.
-        roots: Roots,
-    },
-    /// Time passed; see [`Replica::wakeup`].
-    Tick,
-}
-
-/// Everything the replica can ask for, to be carried out in order.
-#[derive(Debug)]
-pub enum Effect {
-    /// Make durable before anything behind it is sent.
-    Persist(JournalEntry),
-    /// Send to one peer.
-    Send(Peer, Frame),
-    /// Send to every peer.
-    Broadcast(Frame),
-    /// Execute a block on its parent; answered by [`Input::Executed`].
-    Execute {
-        /// Its id.
-        id: BlockId,
-        /// The block.
-        block: Arc<Block>,
-    },
-    /// Commit executed blocks, ascending.
-    Commit {
-        /// The blocks with their ids.
-        blocks: Vec<(BlockId, Arc<Block>)>,
-        /// Finalises the last.
-        certificate: VerifiedCertificate,
-    },
-    /// Answer a peer from the ledger, if the ledger has it.
-    Serve(Peer, Request),
-    /// What became of a transaction that [`Input::Transactions`] brought.
-    Admitted {
-        /// Which.
-        id: TxId,
-        /// Whether it waits for a block now.
-        result: Result<(), PoolError>,
-        /// Who brought it.
-        source: Source,
-    },
-    /// Transactions that can no longer be included.
-    Expired(Vec<TxId>),
-    /// Check these transactions' signatures; answered by [`Input::Transactions`].
-    Verify(Vec<SignedTransaction>),
-    /// Something to count.
-    Note(Note),
-    /// A quorum holds other roots than this node's own: it votes no more.
-    Diverged(Box<Divergence>),
-}
-
-/// Kinds of faults of peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// The bytes are no frame.
-    MalformedFrame,
-    /// The frame says what is not so: a signature, a certificate, a body, a size.
-    InvalidMessage,
-}
-
-impl FaultKind {
-    /// The name in metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::MalformedFrame => "malformed_frame",
-            Self::InvalidMessage => "invalid_message",
-        }
-    }
-}
-
-/// Something operators want to see.
-#[derive(Clone, Debug)]
-pub enum Note {
-    /// A peer sent something no honest peer sends.
-    PeerFault {
-        /// Which peer.
-        peer: Peer,
-        /// What kind of fault.
-        kind: FaultKind,
-        /// What was wrong.
-        reason: String,
-    },
-    /// A view ended without a block.
-    Nullified {
-        /// The view.
-        view: View,
-        /// Its manager.
-        manager: Seat,
-        /// Why this node gave it up, if it did.
-        cause: Option<NullifyCause>,
-    },
-    /// A manager proposed content that is not valid.
-    InvalidProposal {
-        /// Its seat.
-        manager: Seat,
-        /// What was wrong.
-        reason: String,
-    },
-    /// A validator signed two things that exclude each other.
-    Equivocation {
-        /// Its seat.
-        seat: Seat,
-        /// One statement.
-        first: Statement,
-        /// The other.
-        second: Statement,
-    },
 }
 
 /// How often clients' waiting transactions are looked through for forwarding, in milliseconds.

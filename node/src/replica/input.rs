@@ -1,0 +1,48 @@
+//! Everything that can reach the replica.
+
+use crate::mempool::Source;
+use crate::wire::Frame;
+use salus_consensus::config::Roots;
+use salus_consensus::message::Peer;
+use salus_primitives::codec::CodecError;
+use salus_primitives::ids::BlockId;
+use salus_primitives::transaction::VerifiedTransaction;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A peer's frame, decoded.
+    Frame {
+        /// Who sent it; authenticated.
+        from: Peer,
+        /// The frame.
+        frame: Frame,
+    },
+    /// A peer's frame that is none.
+    Malformed {
+        /// Who sent it; authenticated.
+        from: Peer,
+        /// What is wrong.
+        error: CodecError,
+    },
+    /// Transactions whose signatures have been checked.
+    Transactions {
+        /// The transactions.
+        transactions: Vec<VerifiedTransaction>,
+        /// Who brought them.
+        source: Source,
+    },
+    /// A peer's connection is up.
+    Connected(Peer),
+    /// A peer's connection is gone.
+    Disconnected(Peer),
+    /// A block was executed.
+    Executed {
+        /// Which block.
+        block: BlockId,
+        /// The roots after it.
+        roots: Roots,
+    },
+    /// Time passed; see [`Replica::wakeup`](super::Replica::wakeup).
+    Tick,
+}
