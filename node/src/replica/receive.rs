@@ -102,22 +102,28 @@ impl Replica {
         effects.push(Effect::Note(Note::PeerFault { peer, kind, reason }));
     }
 
-    /// Whether a message can tell nothing new, so that its signatures are not worth checking.
+    /// Whether a message can tell nothing new, so that its signatures are not worth checking. Nor are those of another
+    /// epoch: who is in it is not at fault.
     fn is_stale(&self, message: &Message) -> bool {
+        let epoch = self.engine.epoch();
         match message {
             Message::Vote { vote, .. } => {
-                vote.statement.view() <= self.engine.final_view()
-                    || vote.statement.epoch() != self.engine.epoch()
+                vote.statement.view() <= self.engine.final_view() || vote.statement.epoch() != epoch
             }
             Message::Proposal(proposal) => {
-                let view = proposal.vote.statement.view();
-                view <= self.engine.final_view()
-                    || proposal.vote.seat != self.engine.manager_of(view)
+                let statement = &proposal.vote.statement;
+                statement.view() <= self.engine.final_view()
+                    || statement.epoch() != epoch
+                    || proposal.vote.seat != self.engine.manager_of(statement.view())
             }
-            Message::Certificates(certificates) => certificates
-                .iter()
-                .all(|certificate| self.engine.knows(&certificate.statement)),
-            Message::Status(_) => false,
+            Message::Certificates(certificates) => {
+                let mut statements = certificates.iter().map(|it| &it.statement);
+                statements
+                    .clone()
+                    .all(|statement| self.engine.knows(statement))
+                    || statements.any(|statement| statement.epoch() != epoch)
+            }
+            Message::Status(status) => status.epoch != epoch,
         }
     }
 

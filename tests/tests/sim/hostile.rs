@@ -1,11 +1,12 @@
 //! A validator that sends what no honest one does: the others go on, and it costs them little.
 
 use super::{EQUAL, agree};
+use salus_consensus::message::{Message, Status};
 use salus_node::wire::{Frame, Request, Response, TRANSACTIONS_MAX};
 use salus_primitives::block::Block;
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::sign::SecretKey;
-use salus_primitives::ids::{ContractId, Height};
+use salus_primitives::ids::{ContractId, Epoch, Height, View};
 use salus_primitives::lane::Lane;
 use salus_primitives::signed::Signed;
 use salus_primitives::transaction::{Call, SignedTransaction, TRANSACTION_MAX, Transaction};
@@ -108,7 +109,7 @@ fn false_bodies_do_not_shut_out_the_true_ones() {
     for seed in 810..815 {
         let mut sim = Sim::new(seed, &EQUAL, Plan::calm());
         sim.set_filter(Box::new(|from, to, frame| match frame {
-            Frame::Consensus(salus_consensus::message::Message::Proposal(_)) if to == 0 => None,
+            Frame::Consensus(Message::Proposal(_)) if to == 0 => None,
             Frame::Response(Response::Body(block)) if from == 3 => {
                 let block = Block {
                     transactions: Vec::new(),
@@ -158,5 +159,25 @@ fn ranges_that_nobody_asked_for_are_ignored() {
     );
 
     assert_eq!(sim.final_heights(), before);
+    assert_eq!(sim.node(0).faults(), 0);
+}
+
+/// Who is an epoch further says what cannot be checked here yet; that is no reason not to listen to it.
+#[test]
+fn a_peer_in_another_epoch_is_not_at_fault() {
+    let mut sim = Sim::new(805, &EQUAL, Plan::calm());
+    let status = Status {
+        epoch: Epoch::new(2),
+        view: View::new(1),
+        final_view: View::ZERO,
+        final_height: Height::new(9),
+        votes: Vec::new(),
+        entry: None,
+    };
+
+    for _ in 0..100 {
+        sim.inject(0, 3, Frame::Consensus(Message::Status(status.clone())));
+    }
+
     assert_eq!(sim.node(0).faults(), 0);
 }
