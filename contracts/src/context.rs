@@ -1,12 +1,14 @@
 //! All that a contract can see and do.
 
 use crate::caller::Caller;
+use crate::contract::Contract;
 use crate::error::Halt;
 use crate::meter::{Limits, Meter};
 use crate::overlay::Overlay;
 use crate::slot::{Slot, VALUE_MAX};
 use salus_primitives::codec::{self, Blob};
-use salus_primitives::ids::{ContractId, Height};
+use salus_primitives::ids::{ContractId, GenesisHash, Height};
+use salus_primitives::parameters::ChainParameters;
 use salus_primitives::receipt::Event;
 use salus_primitives::state::{StateRead, WriteSet};
 use salus_primitives::time::Timestamp;
@@ -22,20 +24,33 @@ pub struct BlockContext {
     pub time: Timestamp,
 }
 
+/// When, on which chain and in which transaction a call is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion<'a> {
+    /// The block.
+    pub block: BlockContext,
+    /// The id of the transaction.
+    pub transaction: TxId,
+    /// The chain, as the transaction names it. Admission and proposal check refuse transactions of other chains.
+    pub genesis: GenesisHash,
+    /// The parameters of the chain.
+    pub parameters: &'a ChainParameters,
+}
+
 /// Something a contract makes known, with its number in the contract's own list.
 pub trait ContractEvent: Serialize + DeserializeOwned {
     /// The number by which events are indexed. Never changes.
     fn topic(&self) -> u16;
 }
 
-/// One call's view: its caller, its block, its contract's state, its events.
+/// One call's view: its caller, its occasion, its contract's state, its events.
 ///
-/// Every state key gets the number of the called contract, so another contract's state cannot be named.
+/// Every state key gets the number of the called contract, so another contract's state cannot be named. What a contract offers to
+/// others are functions of its own, see [`Context::within`].
 pub struct Context<'a> {
     contract: ContractId,
     caller: Caller,
-    block: BlockContext,
-    transaction: TxId,
+    occasion: Occasion<'a>,
     state: Overlay<'a>,
     meter: Meter,
     events: Vec<Event>,
@@ -47,16 +62,14 @@ impl<'a> Context<'a> {
     pub fn new(
         contract: ContractId,
         caller: Caller,
-        block: BlockContext,
-        transaction: TxId,
+        occasion: Occasion<'a>,
         state: &'a dyn StateRead,
         limits: Limits,
     ) -> Self {
         Self {
             contract,
             caller,
-            block,
-            transaction,
+            occasion,
             state: Overlay::new(state),
             meter: Meter::new(limits),
             events: Vec::new(),
@@ -72,19 +85,50 @@ impl<'a> Context<'a> {
     /// The height of the block.
     #[must_use]
     pub const fn height(&self) -> Height {
-        self.block.height
+        self.occasion.block.height
     }
 
     /// The time of the block.
     #[must_use]
     pub const fn time(&self) -> Timestamp {
-        self.block.time
+        self.occasion.block.time
     }
 
     /// The id of the transaction.
     #[must_use]
     pub const fn transaction(&self) -> TxId {
-        self.transaction
+        self.occasion.transaction
+    }
+
+    /// The chain.
+    #[must_use]
+    pub const fn genesis(&self) -> GenesisHash {
+        self.occasion.genesis
+    }
+
+    /// The parameters of the chain.
+    #[must_use]
+    pub const fn parameters(&self) -> &'a ChainParameters {
+        self.occasion.parameters
+    }
+
+    /// Runs `act` as the contract `C`: on its state, with its number on events, at this call's cost, undone if this call fails.
+    ///
+    /// Only the functions that `C` offers to others call this (`docs/adr/0007`): what they may do is `C`'s to decide.
+    ///
+    /// # Panics
+    /// If the contract that acts is none of those that `C` opens to.
+    pub(crate) fn within<C: Contract, T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let calling = self.contract;
+        assert!(
+            C::OPENS_TO.contains(&calling),
+            "{} does not open to contract {calling}",
+            C::NAME
+        );
+        self.contract = C::ID;
+        let result = act(self);
+        self.contract = calling;
+        result
     }
 
     /// Reads one value of this contract's state.
@@ -146,5 +190,68 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn finish(self) -> (WriteSet, Vec<Event>) {
         (self.state.into_writes(), self.events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::Principal;
+    use crate::native::staking;
+    use salus_primitives::calls::{GOVERNANCE, RECORDS, Role};
+    use salus_primitives::crypto::sign::PublicKey;
+    use salus_primitives::ids::EntityId;
+    use salus_primitives::state::MemoryState;
+
+    /// Asks for a member's state in a call of `contract`.
+    fn ask_for_a_member(contract: ContractId) {
+        let parameters = ChainParameters {
+            tenure: 8,
+            delta_ms: 250,
+            delta_max_ms: 4000,
+            skip_after: 2,
+            heartbeat_ms: 10_000,
+            window_blocks: 4096,
+            block_bytes: 1 << 20,
+            epoch_blocks: 10,
+            seats: 4,
+            proposal_blocks: 10,
+            lanes: vec![],
+        };
+        let id = EntityId([1; 32]);
+        let caller = Caller {
+            key: PublicKey([1; 32]),
+            principal: Principal::Entity {
+                id,
+                role: Role::Hospital,
+            },
+        };
+        let occasion = Occasion {
+            block: BlockContext {
+                height: Height::new(1),
+                time: Timestamp::from_millis(1),
+            },
+            transaction: TxId([1; 32]),
+            genesis: GenesisHash([1; 32]),
+            parameters: &parameters,
+        };
+        let state = MemoryState::default();
+        let mut context = Context::new(contract, caller, occasion, &state, Limits::STANDARD);
+
+        let member = staking::member_of(&mut context, &id).expect("within the limits");
+
+        assert_eq!(member, None);
+        assert_eq!(context.contract, contract, "back in its own name");
+    }
+
+    #[test]
+    fn a_contract_acts_through_another_that_opens_to_it() {
+        ask_for_a_member(GOVERNANCE);
+    }
+
+    #[test]
+    #[should_panic(expected = "staking does not open to contract 3")]
+    fn a_contract_that_does_not_open_cannot_be_acted_through() {
+        ask_for_a_member(RECORDS);
     }
 }

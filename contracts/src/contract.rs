@@ -17,6 +17,8 @@ pub trait Contract {
     const ID: ContractId;
     /// Its name for people.
     const NAME: &'static str;
+    /// The contracts that may act through this one's own functions, on its state and in its name (`docs/adr/0007`).
+    const OPENS_TO: &'static [ContractId] = &[];
 
     /// What can be said about a call without state, by its caller alone. The executor asks this before
     /// [`execute`](Contract::execute), and admission asks it to keep hopeless calls out of blocks.

@@ -1,11 +1,11 @@
 //! From a block's transactions to its writes and receipts.
 
 use crate::caller::Caller;
-use crate::context::{BlockContext, Context};
+use crate::context::{BlockContext, Context, Occasion};
 use crate::error::{Halt, StableError, stable_errors};
 use crate::meter::{LimitExceeded, Limits};
-use crate::native::blockcfg;
 use crate::native::identity::{self, NoPrincipal};
+use crate::native::{blockcfg, staking};
 use crate::overlay::Overlay;
 use crate::registry::{Failure, Registry};
 use salus_primitives::ids::ContractId;
@@ -87,7 +87,8 @@ impl Executor {
     ///
     /// Signatures, chain, window and replay are the admission's and the proposal check's to look at, not this function's. Who may
     /// use which lane follows from the state *before* the block, like the block's configuration; who the sender is, and
-    /// whether it is revoked, from the state just before its transaction.
+    /// whether it is revoked, from the state just before its transaction. After the last block of an epoch the validators of the
+    /// epoch after the next are elected and recorded, see [`staking::close_epoch`].
     ///
     /// # Errors
     /// [`StateReadError`] if the store fails; there is no outcome then.
@@ -97,9 +98,6 @@ impl Executor {
         transactions: &[SignedTransaction],
         state: &dyn StateRead,
     ) -> Result<BlockOutcome, StateReadError> {
-        if transactions.is_empty() {
-            return Ok(BlockOutcome::default());
-        }
         let parameters = blockcfg::parameters(state)?;
         let mut overlay = Overlay::new(state);
         let mut receipts = Vec::with_capacity(transactions.len());
@@ -123,6 +121,10 @@ impl Executor {
                 outcome,
                 events,
             });
+        }
+        if let Some(ended) = parameters.epoch_ending_at(block.height) {
+            let writes = staking::close_epoch(&overlay, &parameters, ended)?;
+            overlay.merge(writes);
         }
         Ok(BlockOutcome {
             writes: overlay.into_writes(),
@@ -172,7 +174,13 @@ impl Executor {
         let Some(entry) = self.registry.active(contract, block.height) else {
             return Ok(Err(ExecutorError::UnknownContract.into()));
         };
-        let mut context = Context::new(contract, caller, block, id, state, self.limits);
+        let occasion = Occasion {
+            block,
+            transaction: id,
+            genesis: transaction.genesis,
+            parameters,
+        };
+        let mut context = Context::new(contract, caller, occasion, state, self.limits);
         match entry.execute(&mut context, transaction.call.payload.as_slice()) {
             Ok(()) => Ok(Ok(context.finish())),
             Err(failure) => refusal(contract, failure).map(Err),

@@ -1,14 +1,14 @@
 //! The state that a chain begins with.
 
-use crate::native::{blockcfg, identity};
-use salus_primitives::calls::Role;
+use crate::native::{blockcfg, identity, staking};
+use salus_primitives::calls::{Role, ValidatorKeys};
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::EntityId;
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::state::WriteSet;
 
-/// An entity that founds the chain and validates.
+/// An entity that founds the chain: a member with weight, and a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GenesisMember {
     /// Derived from its name.
@@ -25,8 +25,19 @@ pub struct GenesisMember {
     pub network_key: PublicKey,
     /// The key that secrets are wrapped for.
     pub exchange_key: ExchangePublic,
-    /// Its consensus weight.
+    /// Its voting weight.
     pub weight: u64,
+}
+
+impl GenesisMember {
+    /// What its validator acts with.
+    #[must_use]
+    pub const fn keys(&self) -> ValidatorKeys {
+        ValidatorKeys {
+            validator_key: self.validator_key,
+            network_key: self.network_key,
+        }
+    }
 }
 
 /// The writes of block 0. The order of `members` does not matter.
@@ -43,5 +54,6 @@ pub fn genesis_writes(
     for member in members {
         identity::genesis(member, &mut writes);
     }
+    staking::genesis(members, parameters, &mut writes);
     writes
 }

@@ -1,7 +1,8 @@
 //! Native contracts and their executor: transactions in, writes and receipts out.
 //!
 //! A [`Contract`](contract::Contract) is a Rust type with a call, events and stable error codes. It sees its caller, the block's
-//! height and time, the transaction's id, its own state and an event sink, through a [`Context`](context::Context), and nothing else. The
+//! height and time, the transaction's id, chain and its parameters, its own state and an event sink, through a
+//! [`Context`](context::Context), and nothing else but what other contracts offer it as functions of theirs (`docs/adr/0007`). The
 //! [`Executor`](executor::Executor) resolves the caller, checks what concerns every contract and dispatches over the
 //! [`Registry`](registry::Registry).
 //! A call that fails leaves a receipt with a stable code, no writes and no events. A *store* that fails is no contract's

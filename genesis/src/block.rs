@@ -25,7 +25,7 @@ pub struct GenesisBlock {
     pub validators: ValidatorSet,
     /// The parameters of the chain.
     pub parameters: ChainParameters,
-    /// The members, in the order of their seats.
+    /// The members, ascending by entity id. In a chain with more members than seats not all of them are validators.
     pub members: Vec<GenesisMember>,
     /// The id of block 0: the chain's name for machines.
     pub hash: GenesisHash,

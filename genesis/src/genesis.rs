@@ -4,6 +4,7 @@ use crate::spec::{GenesisSpec, MemberSpec};
 use salus_contracts::genesis::GenesisMember;
 use salus_contracts::native::blockcfg::bounds::{self, BoundsError};
 use salus_contracts::native::identity::{exchange_key_is_usable, name_is_valid};
+use salus_contracts::native::staking::genesis_election;
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::KeyError;
 use salus_primitives::ids::{EntityId, Epoch};
@@ -18,7 +19,7 @@ pub struct Genesis {
     pub(crate) chain: String,
     pub(crate) time: Timestamp,
     pub(crate) parameters: ChainParameters,
-    /// Ascending by entity id, like the validators.
+    /// Ascending by entity id, like the validators, who are elected from them.
     pub(crate) members: Vec<GenesisMember>,
     pub(crate) validators: ValidatorSet,
 }
@@ -103,9 +104,12 @@ impl GenesisSpec {
         check_keys(&self.members)?;
         let mut members: Vec<GenesisMember> = self.members.iter().map(member).collect();
         members.sort_by_key(|member| member.entity);
-        let validators = members.iter().map(validator).collect();
-        let validators = ValidatorSet::new(Epoch::ZERO.next(), validators)
+        let first = Epoch::ZERO.next();
+        // the members together must be a legal set, also where not all of them get a seat
+        ValidatorSet::new(first, members.iter().map(validator).collect())
             .map_err(|problem| set_error(problem, &members))?;
+        let validators = genesis_election(&members, &parameters, first)
+            .expect("of four members with weight four are elected");
         Ok(Genesis {
             chain: self.chain.clone(),
             time: self.genesis_time.0,

@@ -84,7 +84,7 @@ pub struct MemberSpec {
     pub network_key: PublicKey,
     /// The key that secrets are wrapped for.
     pub exchange_key: ExchangePublic,
-    /// Its consensus weight; less than a third of all.
+    /// Its voting weight, which it delegates to itself at first; less than a third of all.
     pub weight: u64,
 }
 

@@ -127,7 +127,7 @@ pub enum StakingCall {
     /// The member, set inactive for missed votes, is ready to validate again.
     Return,
     /// Anyone reports a validator that broke the protocol.
-    Report(Evidence),
+    Report(Box<Evidence>),
 }
 
 /// To whom a member delegates its weight.

@@ -1,6 +1,7 @@
 //! Entities with roles, their devices, and whose key is whose.
 //!
-//! Members come from genesis; other entities are registered by a ministry and get no weight by it. Roles that handle patient data
+//! Founders come from genesis; other entities are registered by a ministry and get no weight by it. Who is a member, with
+//! which weight and validator keys, is the staking contract's to say. Roles that handle patient data
 //! at its source ([`DEVICE_ROLES`]) bind devices to themselves. A device's key rotates, and a device or entity is revoked from the very
 //! next transaction on, also within one block.
 //!
@@ -22,8 +23,7 @@ pub use event::{
 };
 pub use keys::{NAME_MAX, exchange_key_is_usable, name_is_valid};
 pub use state::{
-    Device, Entity, Holder, Membership, NoPrincipal, device, device_key, entity, entity_key,
-    principal_of_key,
+    Device, Entity, Holder, NoPrincipal, device, device_key, entity, entity_key, principal_of_key,
 };
 
 pub(crate) use state::genesis;
@@ -31,8 +31,9 @@ pub(crate) use state::genesis;
 use crate::caller::{Caller, Principal};
 use crate::context::Context;
 use crate::contract::Contract;
-use crate::error::{ContractError, stable_errors};
-use salus_primitives::calls::{IDENTITY, IdentityCall, Role};
+use crate::error::{ContractError, Halt, stable_errors};
+use crate::native::staking;
+use salus_primitives::calls::{GOVERNANCE, IDENTITY, IdentityCall, Role};
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::{KeyError, PublicKey};
 use salus_primitives::ids::{ContractId, DeviceId, EntityId};
@@ -95,6 +96,7 @@ impl Contract for Identity {
 
     const ID: ContractId = IDENTITY;
     const NAME: &'static str = "identity";
+    const OPENS_TO: &'static [ContractId] = &[GOVERNANCE];
 
     fn admit(caller: &Caller, call: &IdentityCall) -> Result<(), IdentityError> {
         let role = match caller.principal {
@@ -174,7 +176,6 @@ fn register_entity(
         key,
         exchange_key,
         registered_at: context.height(),
-        membership: None,
         revoked_at: None,
     };
     context.store(&slot, &entity)?;
@@ -246,7 +247,7 @@ fn revoke_device(context: &mut Context<'_>, id: DeviceId) -> Outcome {
 fn revoke_entity(context: &mut Context<'_>, id: EntityId) -> Outcome {
     let slot = entity_slot(&id);
     let mut entity = context.load(&slot)?.ok_or(IdentityError::UnknownEntity)?;
-    if entity.membership.is_some() {
+    if staking::member_of(context, &id)?.is_some() {
         return Err(IdentityError::EntityIsMember.into());
     }
     if entity.revoked_at.is_some() {
@@ -257,6 +258,26 @@ fn revoke_entity(context: &mut Context<'_>, id: EntityId) -> Outcome {
     let by = context.caller().principal.entity();
     context.emit(&IdentityEvent::EntityRevoked { entity: id, by })?;
     Ok(())
+}
+
+/// An entity, for other contracts.
+pub(crate) fn entity_of(context: &mut Context<'_>, id: &EntityId) -> Result<Option<Entity>, Halt> {
+    context.within::<Identity, _>(|context| context.load(&entity_slot(id)))
+}
+
+/// Whether a key is or was bound to someone, for other contracts.
+pub(crate) fn is_bound(context: &mut Context<'_>, key: &PublicKey) -> Result<bool, Halt> {
+    context.within::<Identity, _>(|context| Ok(context.load(&holder_slot(key))?.is_some()))
+}
+
+/// Binds a key that [`is_bound`] denied to an entity's validator, for other contracts.
+pub(crate) fn bind_to_validator(
+    context: &mut Context<'_>,
+    key: &PublicKey,
+    id: EntityId,
+) -> Result<(), Halt> {
+    context
+        .within::<Identity, _>(|context| context.store(&holder_slot(key), &Holder::Validator(id)))
 }
 
 /// Gives a key that never had a holder one.

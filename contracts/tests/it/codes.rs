@@ -56,7 +56,7 @@ fn entity_named(name: &str) -> SignedTransaction {
     identity(MINISTRY, &call)
 }
 
-fn weak() -> PublicKey {
+pub(crate) fn weak() -> PublicKey {
     let mut bytes = [0; 32];
     bytes[0] = 1;
     PublicKey(bytes)
@@ -280,5 +280,51 @@ fn codes_and_names_are_pinned() {
             (3, "bad_size_class"),
         ]
     );
-    assert_eq!(table(4), []);
+    assert_eq!(
+        table(4),
+        [
+            (1, "not_an_entity"),
+            (2, "not_a_member"),
+            (3, "already_standing"),
+            (4, "not_standing"),
+            (5, "malformed_parts"),
+            (6, "not_enough_weight"),
+            (7, "not_a_candidate"),
+            (8, "nothing_delegated"),
+            (9, "not_inactive"),
+            (10, "evidence_of_two_epochs"),
+            (11, "evidence_out_of_order"),
+            (12, "no_conflict"),
+            (13, "unknown_epoch"),
+            (14, "unknown_seat"),
+            (15, "bad_vote_signature"),
+            (16, "offence_known"),
+            (17, "offence_answered"),
+            (18, "offender_retired"),
+        ]
+    );
+    assert_eq!(
+        table(5),
+        [
+            (1, "not_an_entity"),
+            (2, "not_a_member"),
+            (3, "unknown_proposal"),
+            (4, "proposal_expired"),
+            (5, "already_signed"),
+            (6, "too_many_proposals"),
+            (7, "unknown_member"),
+            (8, "already_a_member"),
+            (9, "unknown_entity"),
+            (10, "entity_already_revoked"),
+            (11, "too_few_members"),
+            (12, "member_too_heavy"),
+            (13, "too_much_weight"),
+            (14, "too_many_members"),
+            (15, "key_in_use"),
+            (16, "bad_key"),
+            (17, "not_jailed"),
+            (18, "nothing_changes"),
+        ]
+    );
+    assert_eq!(table(6), []);
 }

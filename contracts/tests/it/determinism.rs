@@ -137,6 +137,6 @@ fn the_receipts_of_a_block_are_pinned() {
     );
     assert_eq!(
         digest.to_string(),
-        "c3231773e9438fd731e355a154c2c332d487e71074984d25f6892db54853ed25"
+        "88810da26eeebdd38956e0435dcb292fc72877347f0350d71b9029ec2a038bda"
     );
 }

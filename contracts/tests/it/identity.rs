@@ -11,15 +11,13 @@ use salus_primitives::codec;
 use salus_primitives::ids::Height;
 
 #[test]
-fn genesis_makes_members_with_their_roles_and_keys() {
+fn genesis_makes_entities_with_their_roles_and_keys() {
     let world = World::new();
 
     let hospital = contract::entity(&world.state, &entity_id(HOSPITAL))
         .expect("memory")
         .expect("a member");
     assert_eq!((hospital.name, hospital.role), (name(1), Role::Hospital));
-    let membership = hospital.membership.expect("a member");
-    assert_eq!(membership.validator_key, key(HOSPITAL + 200));
     assert_eq!(
         contract::principal_of_key(&world.state, &key(MINISTRY)).expect("memory"),
         Ok(Principal::Entity {

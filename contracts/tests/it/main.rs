@@ -3,7 +3,12 @@
 mod world;
 
 mod codes;
+mod codes_of_members;
 mod determinism;
+mod epochs;
 mod executor;
+mod governance;
 mod identity;
+mod offences;
 mod records;
+mod staking;

@@ -3,14 +3,23 @@
 use salus_contracts::context::BlockContext;
 use salus_contracts::executor::{BlockOutcome, Executor, Refusal};
 use salus_contracts::genesis::{GenesisMember, genesis_writes};
+use salus_contracts::native::governance;
+use salus_contracts::native::staking::{self, Member};
 use salus_contracts::registry::reason_name;
-use salus_primitives::calls::{IDENTITY, IdentityCall, RECORDS, RecordsCall, Role};
+use salus_primitives::calls::{
+    Change, Delegation, GOVERNANCE, GovernanceCall, IDENTITY, IdentityCall, Part, RECORDS,
+    RecordsCall, Role, STAKING, StakingCall, ValidatorKeys,
+};
+use salus_primitives::certificate::Statement;
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::cipher::{Envelope, SIZE_CLASSES, Suite, TAG_LENGTH};
 use salus_primitives::crypto::exchange::{ExchangePublic, ExchangeSecret};
 use salus_primitives::crypto::sign::{PublicKey, SecretKey, Signature};
+use salus_primitives::evidence::Evidence;
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{ContractId, DeviceId, EntityId, GenesisHash, Height};
+use salus_primitives::ids::{
+    BlockId, ContractId, DeviceId, EntityId, Epoch, GenesisHash, Height, View,
+};
 use salus_primitives::lane::Lane;
 use salus_primitives::parameters::{ChainParameters, LaneParameters};
 use salus_primitives::reading::{Handle, ReadingId, SealedReading};
@@ -45,13 +54,80 @@ impl World {
         ]
         .map(|(n, role)| member(n, role))
         .into();
+        Self::of(&members)
+    }
+
+    /// A chain of other members.
+    pub(crate) fn of(members: &[GenesisMember]) -> Self {
+        Self::with_seats(members, parameters().seats)
+    }
+
+    /// A chain with another number of seats.
+    pub(crate) fn with_seats(members: &[GenesisMember], seats: u16) -> Self {
+        let parameters = ChainParameters {
+            seats,
+            ..parameters()
+        };
         let mut state = MemoryState::default();
-        state.apply(&genesis_writes(&members, &parameters(), "test"));
+        state.apply(&genesis_writes(members, &parameters, "test"));
         Self {
             state,
             height: 0,
             executor: Executor::default(),
         }
+    }
+
+    /// Hospitals 1, 2, 3 and so on, of these weights.
+    pub(crate) fn weighing(weights: &[u64]) -> Self {
+        let members: Vec<GenesisMember> = (1u8..)
+            .zip(weights)
+            .map(|(n, weight)| GenesisMember {
+                weight: *weight,
+                ..member(n, Role::Hospital)
+            })
+            .collect();
+        Self::of(&members)
+    }
+
+    /// Executes empty blocks up to a height.
+    pub(crate) fn advance_to(&mut self, height: u64) {
+        while self.height < height {
+            self.block(&[]);
+        }
+    }
+
+    /// Lets members propose and sign a change until it passes.
+    pub(crate) fn enact(&mut self, signers: &[u8], change: Change) {
+        let proposal = propose(signers[0], change);
+        assert_eq!(self.run(proposal.clone()), "ok", "{change:?}");
+        for signer in &signers[1..] {
+            assert_eq!(self.run(sign(*signer, &proposal)), "ok", "{change:?}");
+            let id = proposal.body.id();
+            if governance::proposal(&self.state, &id)
+                .expect("memory")
+                .is_none()
+            {
+                return;
+            }
+        }
+        panic!("{change:?} has not passed");
+    }
+
+    /// The member of number `n`.
+    pub(crate) fn member(&self, n: u8) -> Option<Member> {
+        staking::member(&self.state, &entity_id(n)).expect("memory")
+    }
+
+    /// The validators of an epoch, as numbers with weights.
+    pub(crate) fn validators(&self, epoch: u64) -> Option<Vec<(u8, u64)>> {
+        let set = staking::set(&self.state, Epoch::new(epoch)).expect("memory")?;
+        let mut validators: Vec<_> = set
+            .validators()
+            .iter()
+            .map(|validator| (number(&validator.entity), validator.weight))
+            .collect();
+        validators.sort_unstable();
+        Some(validators)
     }
 
     pub(crate) fn with_executor(executor: Executor) -> Self {
@@ -171,11 +247,81 @@ pub(crate) fn parameters() -> ChainParameters {
     }
 }
 
+pub(crate) fn staking(sender: u8, call: &StakingCall) -> SignedTransaction {
+    transaction(sender, Lane::Routine, Call::new(STAKING, call))
+}
+
+pub(crate) fn delegate_whole(sender: u8, candidate: u8) -> SignedTransaction {
+    let delegation = Delegation::Whole(entity_id(candidate));
+    staking(sender, &StakingCall::Delegate(delegation))
+}
+
+/// Parts in canonical order.
+pub(crate) fn delegate_parts(sender: u8, parts: &[(u8, u64)]) -> SignedTransaction {
+    let mut parts: Vec<Part> = parts
+        .iter()
+        .map(|(n, weight)| Part {
+            candidate: entity_id(*n),
+            weight: *weight,
+        })
+        .collect();
+    parts.sort_unstable_by_key(|part| part.candidate);
+    staking(sender, &StakingCall::Delegate(Delegation::Parts(parts)))
+}
+
+/// Proposes; its id is what others sign.
+pub(crate) fn propose(sender: u8, change: Change) -> SignedTransaction {
+    let call = Call::new(GOVERNANCE, &GovernanceCall::Propose(change));
+    transaction(sender, Lane::Routine, call)
+}
+
+/// Signs what a transaction proposed.
+pub(crate) fn sign(sender: u8, proposal: &SignedTransaction) -> SignedTransaction {
+    let call = Call::new(GOVERNANCE, &GovernanceCall::Sign(proposal.body.id()));
+    transaction(sender, Lane::Routine, call)
+}
+
+/// The keys that the validator of founder `n` begins with.
+pub(crate) fn validator_keys(n: u8) -> ValidatorKeys {
+    member(n, Role::Hospital).keys()
+}
+
+/// The number whose [`entity_id`] this is.
+pub(crate) fn number(entity: &EntityId) -> u8 {
+    (0..=255)
+        .find(|n| entity_id(*n) == *entity)
+        .expect("a numbered entity")
+}
+
+/// Two notarise votes in view 1 of an epoch, by a founder in the seat it has in that epoch.
+pub(crate) fn evidence(world: &World, epoch: u64, n: u8) -> Evidence {
+    let set = staking::set(&world.state, Epoch::new(epoch))
+        .expect("memory")
+        .expect("a known epoch");
+    let seat = set.seat_of(&entity_id(n)).expect("a validator");
+    let vote = |block: u8| {
+        let statement = Statement::Notarize {
+            epoch: Epoch::new(epoch),
+            view: View::new(1),
+            block: BlockId([block; 32]),
+        };
+        Signed::sign(statement, GENESIS, &secret(n + 200).signer()).into_signed()
+    };
+    Evidence::new(seat, vote(1), vote(2))
+}
+
+pub(crate) fn report(sender: u8, evidence: &Evidence) -> SignedTransaction {
+    staking(sender, &StakingCall::Report(Box::new(evidence.clone())))
+}
+
+/// The chain that [`transaction`] names.
+pub(crate) const GENESIS: GenesisHash = GenesisHash([9; 32]);
+
 /// A transaction by key number `sender`. Execution does not look at signatures.
 pub(crate) fn transaction(sender: u8, lane: Lane, call: Call) -> SignedTransaction {
     Signed {
         body: Transaction {
-            genesis: GenesisHash([9; 32]),
+            genesis: GENESIS,
             sender: key(sender),
             lane,
             valid_until: Height::new(1000),

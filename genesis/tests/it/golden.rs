@@ -2,17 +2,18 @@
 
 use crate::fixture::{FOUR, build, spec};
 use proptest::prelude::*;
-use salus_contracts::native::{blockcfg, identity};
+use salus_contracts::native::{blockcfg, identity, staking};
 use salus_genesis::presets;
 use salus_genesis::spec::GenesisSpec;
 use salus_primitives::codec;
-use salus_primitives::ids::{Epoch, Height, Seat};
+use salus_primitives::ids::{EntityId, Epoch, Height, Seat};
 use salus_primitives::lane::Lane;
 use salus_primitives::state::MemoryState;
+use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 
-const HASH: &str = "69fc9b4959c5e12680428863406d9a962924b1293c35f1cde0f5152e76b4ba66";
-const STATE_ROOT: &str = "99eb38375d0ef469fb349ce0ef803e1f7f1b13b4b069c63a214b766c5fb0f2b9";
+const HASH: &str = "081d3df4b09fe91fc97b7ecf2014f64c1e5b770721a9b2943ebd2ccf6a23ec14";
+const STATE_ROOT: &str = "01aba2d4478ba329720cc5e744dcfd1896a886235ac2acc368b61eccc2373e72";
 const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
 
 #[test]
@@ -45,6 +46,7 @@ fn members_seats_and_state_agree() {
     let mut state = MemoryState::default();
     state.apply(&genesis.writes);
 
+    let roll = staking::roll(&state).expect("memory");
     for (index, member) in (0u16..).zip(&genesis.members) {
         let seat = Seat::new(index);
         let validator = genesis.validators.validator(seat).expect("a seat");
@@ -57,7 +59,11 @@ fn members_seats_and_state_agree() {
             .expect("a member");
         assert_eq!(entity.name, member.name);
         assert_eq!(entity.key, member.operator_key);
-        assert_eq!(entity.membership.expect("a member").weight, member.weight);
+        assert_eq!(roll.weight(&member.entity), Some(member.weight));
+        let staked = staking::member(&state, &member.entity)
+            .expect("memory")
+            .expect("a member");
+        assert_eq!(staked.eligible(), Some(member.keys()));
     }
     assert_eq!(genesis.members.len(), 4);
     assert_eq!(
@@ -68,6 +74,42 @@ fn members_seats_and_state_agree() {
         blockcfg::chain_name(&state).expect("memory"),
         "salus-fixture"
     );
+}
+
+/// The state holds the validators of the first two epochs: the header names those of epoch 1, an election gives both.
+#[test]
+fn the_state_holds_the_validators_of_the_first_two_epochs() {
+    let genesis = build(FOUR);
+    let mut state = MemoryState::default();
+    state.apply(&genesis.writes);
+
+    for epoch in [1, 2].map(Epoch::new) {
+        let set = staking::set(&state, epoch).expect("memory");
+        let elected = staking::election(&state, &genesis.parameters, epoch).expect("memory");
+        assert_eq!(set.as_ref().map(ValidatorSet::epoch), Some(epoch));
+        assert_eq!(set, elected);
+    }
+    assert_eq!(
+        staking::set(&state, Epoch::new(1)).expect("memory"),
+        Some(genesis.validators)
+    );
+    assert_eq!(staking::set(&state, Epoch::new(3)).expect("memory"), None);
+}
+
+/// With fewer seats than members, the heaviest found the first set; the others are members and candidates.
+#[test]
+fn more_members_than_seats_elect_the_first_validators() {
+    let mut spec = spec();
+    spec.consensus.seats = 4;
+    let fifth = crate::fixture::member(5, "clinic", spec.members[0].role, 7);
+    spec.members.push(fifth);
+
+    let genesis = spec.check().expect("a legal genesis").build();
+
+    assert_eq!((genesis.members.len(), genesis.validators.len()), (5, 4));
+    let clinic = EntityId::of_name("clinic");
+    assert_eq!(genesis.validators.seat_of(&clinic), None);
+    assert_eq!(genesis.validators.total_weight(), 37);
 }
 
 /// What is written is what was meant, with every comment in place: the fixture is that file.

@@ -1,12 +1,14 @@
 //! Vectors of calls, and of what contracts keep in the state and make known.
 
 use crate::vectors::{Built, one, only};
-use salus_contracts::native::identity::{Device, Entity, Holder, IdentityEvent, Membership};
+use salus_contracts::native::governance::{GovernanceEvent, Proposal};
+use salus_contracts::native::identity::{Device, Entity, Holder, IdentityEvent};
 use salus_contracts::native::records::{FirstRecord, RecordsEvent};
+use salus_contracts::native::staking::{Member, Roll, StakingEvent};
 use salus_primitives::calls::{
     Change, Delegation, GovernanceCall, IdentityCall, Part, RecordsCall, Role, StakingCall,
 };
-use salus_primitives::ids::{EntityId, Height};
+use salus_primitives::ids::{EntityId, Epoch, Height};
 use salus_tests::fixtures;
 
 pub(crate) fn calls() -> Vec<Built> {
@@ -57,7 +59,10 @@ pub(crate) fn staking_calls() -> Vec<Built> {
         one("delegate", StakingCall::Delegate(parts)),
         one("withdraw", StakingCall::Withdraw),
         one("return", StakingCall::Return),
-        one("report", StakingCall::Report(fixtures::evidence())),
+        one(
+            "report",
+            StakingCall::Report(Box::new(fixtures::evidence())),
+        ),
     ]
 }
 
@@ -93,15 +98,107 @@ pub(crate) fn governance_calls() -> Vec<Built> {
     ]
 }
 
+pub(crate) fn staking_stored_and_made_known() -> Vec<Built> {
+    let member = EntityId::of_name("hospital-0");
+    let keys = fixtures::validator_keys();
+    let offence = fixtures::evidence()
+        .verify(fixtures::genesis(), &fixtures::validators(), 8)
+        .expect("genuine");
+    let founder = Member {
+        admitted_at: Height::ZERO,
+        keys: Some(keys),
+        candidate: true,
+        inactive: false,
+        jailed: None,
+        answered: None,
+        delegation: Some(Delegation::Whole(member)),
+        delegated_at: Height::new(5),
+    };
+    let jailed = Member {
+        keys: None,
+        candidate: false,
+        inactive: true,
+        jailed: Some(offence),
+        answered: Some(Epoch::new(4)),
+        delegation: None,
+        ..founder.clone()
+    };
+    let roll: Roll = (0u8..4).map(|n| (EntityId([n; 32]), 5)).collect();
+    let events = [
+        ("stood", StakingEvent::Stood { member }),
+        ("stepped down", StakingEvent::SteppedDown { member }),
+        (
+            "delegated",
+            StakingEvent::Delegated {
+                member,
+                delegation: Delegation::Whole(member),
+            },
+        ),
+        ("withdrawn", StakingEvent::Withdrawn { member }),
+        ("returned", StakingEvent::Returned { member }),
+        (
+            "jailed",
+            StakingEvent::Jailed {
+                offence,
+                by: member,
+            },
+        ),
+        ("released", StakingEvent::Released { member }),
+        (
+            "admitted",
+            StakingEvent::Admitted {
+                member,
+                keys: Some(keys),
+                weight: 7,
+            },
+        ),
+        ("retired", StakingEvent::Retired { member }),
+        ("weight set", StakingEvent::WeightSet { member, weight: 7 }),
+        ("keys rotated", StakingEvent::KeysRotated { member, keys }),
+    ];
+    let mut vectors = vec![one("founder", founder), one("jailed", jailed), only(roll)];
+    vectors.extend(events.map(|(name, event)| one(name, event)));
+    vectors
+}
+
+pub(crate) fn governance_stored_and_made_known() -> Vec<Built> {
+    let by = EntityId::of_name("hospital-0");
+    let proposal = fixtures::transaction(0).id();
+    let expires_at = Height::new(0x0102);
+    let change = Change::RetireMember { member: by };
+    vec![
+        only(Proposal {
+            change,
+            by,
+            expires_at,
+            signers: vec![by],
+        }),
+        one(
+            "proposed",
+            GovernanceEvent::Proposed {
+                proposal,
+                by,
+                change,
+                expires_at,
+            },
+        ),
+        one(
+            "signed",
+            GovernanceEvent::Signed {
+                proposal,
+                by,
+                signed: 4,
+                total: 7,
+            },
+        ),
+        one("passed", GovernanceEvent::Passed { proposal }),
+    ]
+}
+
 pub(crate) fn stored_and_made_known() -> Vec<Built> {
     let device = fixtures::device();
     let entity = EntityId::of_name("hospital-0");
     let key = fixtures::key(1).public();
-    let membership = Membership {
-        validator_key: key,
-        network_key: fixtures::key(2).public(),
-        weight: 7,
-    };
     let first = FirstRecord {
         height: Height::new(5),
         transaction: fixtures::transaction(0).id(),
@@ -114,15 +211,12 @@ pub(crate) fn stored_and_made_known() -> Vec<Built> {
         key,
         exchange_key: fixtures::exchange_secret().public(),
         registered_at: Height::ZERO,
-        membership: Some(membership),
         revoked_at: None,
     };
     vec![
-        only(membership),
         one(
             "revoked",
             Entity {
-                membership: None,
                 revoked_at: Some(Height::new(9)),
                 ..member.clone()
             },

@@ -36,6 +36,8 @@ fn groups() -> BTreeMap<&'static str, Vec<Built>> {
         ("staking_calls", contracts::staking_calls()),
         ("governance_calls", contracts::governance_calls()),
         ("contracts", contracts::stored_and_made_known()),
+        ("staking", contracts::staking_stored_and_made_known()),
+        ("governance", contracts::governance_stored_and_made_known()),
         ("validators", types::validators()),
         ("parameters", types::parameters()),
         ("consensus", messages::consensus()),

@@ -22,23 +22,10 @@ pub struct Entity {
     pub key: PublicKey,
     /// The key that secrets are wrapped for.
     pub exchange_key: ExchangePublic,
-    /// The block that registered it; 0 for members.
+    /// The block that registered it; 0 for founders.
     pub registered_at: Height,
-    /// What it votes with, if genesis made it a member.
-    pub membership: Option<Membership>,
     /// The block that revoked it.
     pub revoked_at: Option<Height>,
-}
-
-/// What a member validates with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Membership {
-    /// The key its validator votes with.
-    pub validator_key: PublicKey,
-    /// The key its validator connects with.
-    pub network_key: PublicKey,
-    /// Its weight at genesis.
-    pub weight: u64,
 }
 
 /// A device.
@@ -163,11 +150,6 @@ pub(crate) fn genesis(member: &GenesisMember, writes: &mut WriteSet) {
         key: member.operator_key,
         exchange_key: member.exchange_key,
         registered_at: Height::ZERO,
-        membership: Some(Membership {
-            validator_key: member.validator_key,
-            network_key: member.network_key,
-            weight: member.weight,
-        }),
         revoked_at: None,
     };
     writes.put(entity_key(&id), codec::encode(&entity));
