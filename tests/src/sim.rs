@@ -5,12 +5,14 @@
 //! comes from the seed, so a run repeats to the byte ([`Sim::trace`]).
 
 pub mod check;
+mod event;
 pub mod node;
 pub mod plan;
 
 use check::Checks;
+use event::{Event, Scheduled};
 use node::{Node, Outgoing, Target};
-use plan::Plan;
+use plan::{Filter, Plan};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use salus_consensus::clock::{Monotonic, Now};
@@ -22,7 +24,7 @@ use salus_node::wire::Frame;
 use salus_primitives::calls::{IDENTITY, IdentityCall};
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::{PublicKey, SecretKey};
-use salus_primitives::ids::{BlockId, DeviceId, Height};
+use salus_primitives::ids::{DeviceId, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::signed::Signed;
 use salus_primitives::time::Timestamp;
@@ -53,36 +55,6 @@ pub struct Sim {
     frames_sent: u64,
     nonce: u64,
     filter: Option<Filter>,
-}
-
-/// Takes sender, receiver and frame; gives what arrives.
-pub type Filter = Box<dyn FnMut(usize, usize, Frame) -> Option<Frame>>;
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Scheduled {
-    at_ms: u64,
-    sequence: u64,
-    event: Event,
-}
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    Deliver {
-        to: usize,
-        from: usize,
-        bytes: Vec<u8>,
-    },
-    Executed {
-        node: usize,
-        life: u32,
-        id: BlockId,
-        state: [u8; 32],
-        receipts: [u8; 32],
-    },
-    Wake {
-        node: usize,
-        life: u32,
-    },
 }
 
 /// When virtual time starts, on the wall: after the genesis of [`chain`].
@@ -322,7 +294,18 @@ impl Sim {
             1 => self.below(commits + 1),
             _ => commits,
         };
-        self.nodes[node].crash(fate, usize::try_from(kept).unwrap_or(usize::MAX));
+        self.end(node, fate, usize::try_from(kept).unwrap_or(usize::MAX));
+    }
+
+    /// All nodes lose their power at one moment, and with it everything that was not synced.
+    pub fn cut_power(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.end(node, UnsyncedFate::Lost, 0);
+        }
+    }
+
+    fn end(&mut self, node: usize, fate: UnsyncedFate, kept: usize) {
+        self.nodes[node].crash(fate, kept);
         let key = self.network_key(node);
         for other in 0..self.nodes.len() {
             if self.nodes[other].is_running() {

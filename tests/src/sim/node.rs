@@ -79,7 +79,7 @@ pub enum Target {
 }
 
 /// Journal size at which it is rewritten: small, so that runs cross it.
-const JOURNAL_REWRITE_BYTES: u64 = 64 * 1024;
+const JOURNAL_REWRITE_BYTES: u64 = 16 * 1024;
 
 impl Node {
     pub(super) fn new(genesis: Arc<GenesisBlock>, keys: MemberKeys) -> Self {

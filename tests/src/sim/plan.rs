@@ -1,5 +1,10 @@
 //! Which faults the network has.
 
+use salus_node::wire::Frame;
+
+/// Takes sender, receiver and frame; gives what arrives.
+pub type Filter = Box<dyn FnMut(usize, usize, Frame) -> Option<Frame>>;
+
 /// Faults between nodes; each is drawn anew for every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {

@@ -71,22 +71,19 @@ fn weighted_members_crash_and_catch_up_too() {
 fn a_power_cut_at_all_nodes_takes_nothing_that_was_final() {
     for seed in 600..612 {
         let mut sim = Sim::new(seed, &EQUAL, Plan::calm());
-        for round in 0..15 {
+        for round in 0..25 {
             sim.submit(round % 4, Lane::Routine);
-            let pause = sim.below(60);
+            let pause = sim.below(90);
             sim.run_for(pause);
         }
         let before = sim.final_heights();
+        assert!((0..4).all(|node| sim.node(node).journal_rewrites() > 0));
         for node in 0..4 {
             sim.crash_within(node, 10);
         }
         sim.submit(0, Lane::Emergency);
         sim.run_for(200);
-        for node in 0..4 {
-            if sim.node(node).is_running() {
-                sim.crash(node);
-            }
-        }
+        sim.cut_power();
         for node in 0..4 {
             sim.start(node);
         }
