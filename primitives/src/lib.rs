@@ -36,6 +36,7 @@ pub mod evidence;
 pub mod receipt;
 pub mod validators;
 
+pub mod epoch;
 pub mod merkle;
 pub mod proof;
 pub mod state;

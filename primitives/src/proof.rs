@@ -126,6 +126,9 @@ pub enum ProofError {
     /// The certificate is no finalisation of the last header.
     #[error("the certificate does not finalise the last header")]
     NotAFinalization,
+    /// The validators are not those that the epoch's last header names.
+    #[error("the validators are not those that the last header of the epoch names")]
+    OtherValidators,
     /// The certificate does not hold.
     #[error("the finalisation does not hold: {0}")]
     Certificate(#[from] CertificateError),

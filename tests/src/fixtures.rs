@@ -13,6 +13,7 @@ use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::exchange::{ExchangeSecret, Wrapped};
 use salus_primitives::crypto::sign::SecretKey;
+use salus_primitives::epoch::EpochChange;
 use salus_primitives::evidence::Evidence;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{
@@ -403,6 +404,17 @@ pub fn receipt_path() -> MerkleProof {
     MerkleTree::new(receipts().iter().map(Receipt::leaf).collect())
         .proof(1)
         .expect("the second of three")
+}
+
+/// The header after block 1 names the next validators; the shape is what counts here.
+#[must_use]
+pub fn epoch_change() -> EpochChange {
+    let finality = finality_proof();
+    EpochChange {
+        header: next_block().header,
+        certificate: finality.certificate,
+        validators: validators(),
+    }
 }
 
 /// Shows that blocks 1 and 2 are final.

@@ -196,6 +196,7 @@ pub(crate) fn validators() -> Vec<Built> {
         only(set.validators()[0]),
         only(set.clone()).digest(set.digest()),
         only(anchor).digest(genesis),
+        only(fixtures::epoch_change()),
     ]
 }
 
