@@ -281,6 +281,17 @@ impl Engine {
         self.blocks.get(id).and_then(|block| block.roots)
     }
 
+    /// The last final block as the next epoch's base: there, views count anew.
+    #[must_use]
+    pub fn next_base(&self) -> crate::config::Base {
+        crate::config::Base {
+            id: self.last_final.id,
+            header: self.last_final.header.clone(),
+            view: View::ZERO,
+            roots: self.last_final.roots,
+        }
+    }
+
     /// Whether the epoch's last block is final: this engine has nothing left to decide.
     #[must_use]
     pub fn is_finished(&self) -> bool {

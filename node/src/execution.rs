@@ -7,11 +7,13 @@
 use salus_consensus::config::Roots;
 use salus_contracts::context::BlockContext;
 use salus_contracts::executor::Executor;
+use salus_contracts::native::{blockcfg, staking};
 use salus_primitives::block::Block;
 use salus_primitives::certificate::Certificate;
-use salus_primitives::ids::BlockId;
+use salus_primitives::ids::{BlockId, Epoch, Height};
 use salus_primitives::receipt::{Receipt, receipt_root};
 use salus_primitives::state::{StateReadError, WriteSet};
+use salus_primitives::validators::ValidatorSet;
 use salus_storage::ledger::{FinalBlock, Ledger, LedgerError};
 use salus_storage::tree::{TreeDelta, TreeError};
 use std::collections::BTreeMap;
@@ -30,7 +32,16 @@ struct Pending {
     writes: Arc<WriteSet>,
     tree: Arc<TreeDelta>,
     receipts: Vec<Receipt>,
-    roots: Roots,
+    executed: Executed,
+}
+
+/// What executing a block gave.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    /// The roots after it.
+    pub roots: Roots,
+    /// If it is an epoch's last block: the validators it elects, for the epoch after the next.
+    pub elected: Option<Arc<ValidatorSet>>,
 }
 
 /// A block that was committed, with its receipts.
@@ -51,6 +62,9 @@ pub enum ExecutionError {
     /// The block has not been executed.
     #[error("block {0} has not been executed")]
     NotExecuted(BlockId),
+    /// The state names no validators for an epoch that is to come: a bug.
+    #[error("the state names no validators for epoch {0}")]
+    NoValidators(Epoch),
     /// The state cannot be read.
     #[error(transparent)]
     State(#[from] StateReadError),
@@ -77,9 +91,13 @@ impl Execution {
     ///
     /// # Errors
     /// [`ExecutionError`]; contracts that refuse a call are no error, their receipts say so.
-    pub fn execute(&mut self, id: BlockId, block: &Arc<Block>) -> Result<Roots, ExecutionError> {
+    pub fn execute(
+        &mut self,
+        id: BlockId,
+        block: &Arc<Block>,
+    ) -> Result<Executed, ExecutionError> {
         if let Some(pending) = self.pending.get(&id) {
-            return Ok(pending.roots);
+            return Ok(pending.executed.clone());
         }
         let branch = self.branch(&block.header.parent, id)?;
         let writes: Vec<Arc<WriteSet>> = branch.iter().map(|p| Arc::clone(&p.writes)).collect();
@@ -100,15 +118,41 @@ impl Execution {
             state: tree.root(),
             receipts: receipt_root(&outcome.receipts),
         };
+        let writes = Arc::new(outcome.writes);
+        let executed = Executed {
+            roots,
+            elected: self.elected(block.header.height, &branch, &writes)?,
+        };
         let pending = Pending {
             block: Arc::clone(block),
-            writes: Arc::new(outcome.writes),
+            writes,
             tree: Arc::new(tree),
             receipts: outcome.receipts,
-            roots,
+            executed: executed.clone(),
         };
         self.pending.insert(id, pending);
-        Ok(roots)
+        Ok(executed)
+    }
+
+    /// The validators that the block of this height has elected: its execution wrote them into the state.
+    fn elected(
+        &self,
+        height: Height,
+        branch: &[&Pending],
+        writes: &Arc<WriteSet>,
+    ) -> Result<Option<Arc<ValidatorSet>>, ExecutionError> {
+        let layers = branch
+            .iter()
+            .map(|pending| Arc::clone(&pending.writes))
+            .chain([Arc::clone(writes)])
+            .collect();
+        let state = self.ledger.state().with_branch(layers);
+        let Some(ended) = blockcfg::parameters(&state)?.epoch_ending_at(height) else {
+            return Ok(None);
+        };
+        let epoch = ended.next().next();
+        let elected = staking::set(&state, epoch)?.ok_or(ExecutionError::NoValidators(epoch))?;
+        Ok(Some(Arc::new(elected)))
     }
 
     /// Commits an executed block on the ledger's head. `finalization` is the block's own, if it has one.

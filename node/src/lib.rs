@@ -16,5 +16,6 @@ pub mod wire;
 
 pub mod execution;
 pub mod handle;
+pub mod origin;
 pub mod runtime;
 pub mod serve;

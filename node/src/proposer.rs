@@ -6,7 +6,8 @@ use salus_consensus::committee::block_config;
 use salus_consensus::effect::BuildRequest;
 use salus_primitives::block::{Block, Header, transaction_root};
 use salus_primitives::codec;
-use salus_primitives::ids::GenesisHash;
+use salus_primitives::hash::Digest;
+use salus_primitives::ids::{GenesisHash, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::transaction::{TRANSACTION_MAX, TxId};
@@ -21,6 +22,8 @@ pub struct Proposer {
     pub genesis: GenesisHash,
     /// Who votes.
     pub validators: Arc<ValidatorSet>,
+    /// Who votes in the next epoch: named by the present one's last block.
+    pub next_validators: Arc<ValidatorSet>,
     /// Lanes and bounds.
     pub parameters: ChainParameters,
 }
@@ -31,6 +34,9 @@ pub enum ContentError {
     /// The manager claims another configuration than the lane has.
     #[error("the block's configuration is not that of its lane at this height")]
     Config,
+    /// The epoch's last block names other validators than were elected, or another block names some.
+    #[error("the block does not name the next epoch's validators as elected")]
+    NextValidators,
     /// More transactions than `theta`.
     #[error("{found} transactions, the lane allows {limit}")]
     TooMany {
@@ -103,12 +109,19 @@ impl Proposer {
             transaction_root: transaction_root(&transactions),
             parent_state_root: request.roots.state,
             parent_receipt_root: request.roots.receipts,
-            next_validators: None,
+            next_validators: self.named_at(height),
         };
         Block {
             header,
             transactions,
         }
+    }
+
+    /// What the header at a height must name: the next validators, if it is the epoch's last.
+    fn named_at(&self, height: Height) -> Option<Digest> {
+        self.parameters
+            .epoch_ending_at(height)
+            .map(|_| self.next_validators.digest())
     }
 
     /// Checks everything about a proposed block that does not need a signature check.
@@ -131,6 +144,9 @@ impl Proposer {
             .ok_or(ContentError::Config)?;
         if header.config != block_config(self.genesis, &self.validators, lane, header.height) {
             return Err(ContentError::Config);
+        }
+        if header.next_validators != self.named_at(header.height) {
+            return Err(ContentError::NextValidators);
         }
         if header.transaction_count > lane.transaction_limit {
             return Err(ContentError::TooMany {

@@ -19,11 +19,13 @@ use salus_primitives::block::Block;
 use salus_primitives::certificate::VerifiedCertificate;
 use salus_primitives::ids::{BlockId, Height};
 use salus_primitives::transaction::{SignedTransaction, TxId, VerifiedTransaction};
+use epochs::Epochs;
 use standing::Standings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod effect;
+mod epochs;
 mod fetch;
 mod input;
 mod receive;
@@ -31,6 +33,7 @@ mod serve;
 mod standing;
 
 pub use effect::{Effect, FaultKind, Note};
+pub use epochs::Member;
 pub use input::Input;
 
 /// One node's decisions.
@@ -47,6 +50,7 @@ pub struct Replica {
     asked: BTreeSet<BlockId>,
     /// Peers that were asked for a range and have not answered yet.
     ranges_asked: BTreeSet<Peer>,
+    epochs: Epochs,
     standings: Standings,
     /// Whether something waited, when that was looked at last.
     waiting: Option<Waiting>,
@@ -75,6 +79,8 @@ pub struct Origin {
     pub mempool: Mempool,
     /// Lanes and bounds.
     pub proposer: Proposer,
+    /// Whose node it is, and with which keys it may vote; none for a node that only observes.
+    pub member: Member,
     /// Unpredictable to peers: batches of signatures are checked with it.
     pub entropy: ChaCha20Rng,
 }
@@ -92,6 +98,7 @@ impl Replica {
             journal,
             mempool,
             proposer,
+            member,
             entropy,
         } = origin;
         let mut pending = Vec::new();
@@ -105,6 +112,7 @@ impl Replica {
             next_peer: 0,
             asked: BTreeSet::new(),
             ranges_asked: BTreeSet::new(),
+            epochs: Epochs::new(member),
             standings: Standings::default(),
             waiting: None,
             forward_at: now.monotonic,
@@ -135,7 +143,11 @@ impl Replica {
                 self.peers.retain(|other| *other != peer);
                 self.ranges_asked.remove(&peer);
             }
-            Input::Executed { block, roots } => {
+            Input::Executed { block, executed } => {
+                let roots = executed.roots;
+                if let Some(elected) = executed.elected {
+                    self.epochs.elected(block, elected);
+                }
                 self.drive(now, EngineInput::Executed { block, roots }, effects);
             }
             Input::Tick => {
@@ -206,6 +218,9 @@ impl Replica {
             if !answers.is_empty() {
                 answers.push(EngineInput::Pending(self.waits()));
             }
+        }
+        if self.engine.is_finished() {
+            self.begin_epoch(now, effects);
         }
     }
 

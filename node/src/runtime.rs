@@ -7,6 +7,7 @@
 pub(crate) mod admission;
 mod clock;
 mod consensus;
+mod directory;
 mod execution;
 mod serve;
 
@@ -14,19 +15,16 @@ use crate::api;
 use crate::execution::ExecutionError;
 use crate::handle::{NodeHandle, NodeRole, PendingTransactions, Shared};
 use crate::home::{NodeFiles, journal_identity};
-use crate::mempool::{Mempool, MempoolLimits};
-use crate::proposer::Proposer;
-use crate::replica::Origin;
+use crate::mempool::MempoolLimits;
+use crate::origin::{self, OriginError};
+use crate::replica::Member;
 use crate::telemetry::metrics::Metrics;
+use directory::Directory;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use salus_consensus::config::{Base, Config, Roots, Timing, Voter};
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
-use salus_network::{AdmittedPeer, Network, NetworkConfig, NetworkId, NetworkSecret, PeerKey};
-use salus_primitives::certificate::VerifiedCertificate;
+use salus_network::{AdmittedPeer, Network, NetworkConfig, NetworkId, NetworkSecret};
 use salus_primitives::codec;
-use salus_primitives::ids::Height;
-use salus_primitives::receipt::receipt_root;
 use salus_storage::journal::{FileJournal, JournalError, VoteJournal};
 use salus_storage::ledger::{Ledger, LedgerError, Retention};
 use salus_storage::rocks::RocksStore;
@@ -69,9 +67,9 @@ pub enum RunError {
     /// The operating system gives no randomness.
     #[error("no randomness from the operating system: {0}")]
     Entropy(getrandom::Error),
-    /// The genesis file names no seat for this node.
-    #[error("this node's keys have no seat in the first epoch")]
-    NoSeat,
+    /// The ledger does not tell where to start.
+    #[error("the ledger does not tell where to start: {0}")]
+    Origin(#[from] OriginError),
     /// A thread could not be started or ended without saying why.
     #[error("the {0} thread ended")]
     Thread(&'static str),
@@ -101,7 +99,24 @@ pub async fn run(
         );
         NodeRole::Observer
     };
-    let config = consensus_config(&files, &ledger, journal.is_some())?;
+    let member = Member {
+        entity: files.member.entity,
+        signers: match role {
+            NodeRole::Validator => vec![files.keys.validator.signer()],
+            NodeRole::Observer => Vec::new(),
+        },
+    };
+    let limits = MempoolLimits {
+        lane_count_max: files.config.mempool.lane_transactions_max,
+        lane_bytes_max: files.config.mempool.lane_bytes_max,
+    };
+    let origin = origin::read(&genesis, &ledger, member, replayed, limits, seeded()?)?;
+    if role == NodeRole::Validator && origin.config.voter.is_none() {
+        tracing::warn!(
+            epoch = %origin.config.validators.epoch(),
+            "this member has no seat in this epoch, or another key: the node follows until it has"
+        );
+    }
 
     // before anything runs: a port that is taken is found before the first vote
     let address = files.config.api.listen;
@@ -113,7 +128,15 @@ pub async fn run(
         .await
         .map_err(api_error)?;
 
-    let (network, inbound) = start_network(&files).await?;
+    let directory = Directory::new(&files);
+    let (network, inbound) = start_network(
+        &files,
+        directory.admitted([
+            &*origin.config.validators,
+            &*origin.proposer.next_validators,
+        ]),
+    )
+    .await?;
     let counters = network.clone();
     metrics.watch_network(move || counters.counters());
     let (status, status_watch) = watch::channel(consensus::initial_status(&files, &ledger, role));
@@ -156,31 +179,6 @@ pub async fn run(
     });
     let handle = NodeHandle::new(shared);
 
-    let mempool = Mempool::new(
-        genesis.hash,
-        genesis.parameters.window_blocks,
-        MempoolLimits {
-            lane_count_max: files.config.mempool.lane_transactions_max,
-            lane_bytes_max: files.config.mempool.lane_bytes_max,
-        },
-        ledger.head().height,
-        ledger
-            .recent_transactions(genesis.parameters.window_blocks)
-            .map_err(|source| store_error(&files, source))?,
-    );
-    let proposer = Proposer {
-        genesis: genesis.hash,
-        validators: Arc::clone(&config.validators),
-        parameters: genesis.parameters.clone(),
-    };
-    let origin = Origin {
-        certificate: head_certificate(&files, &ledger, &config)?,
-        config,
-        journal: replayed,
-        mempool,
-        proposer,
-        entropy: seeded()?,
-    };
     let mut consensus = consensus::spawn(consensus::Setup {
         journal,
         io: consensus::Io {
@@ -193,10 +191,11 @@ pub async fn run(
             submissions,
             status,
             pending,
-            config: origin.config.clone(),
+            validators: Arc::clone(&origin.config.validators),
             role,
             members: genesis.members.clone(),
             own: files.member.entity,
+            directory,
             metrics: Arc::clone(&metrics),
             stopping: stopping.clone(),
         },
@@ -307,79 +306,10 @@ fn open_journal(files: &NodeFiles) -> Result<OpenJournal, RunError> {
     Ok((Some(Box::new(journal)), entries))
 }
 
-fn consensus_config(files: &NodeFiles, ledger: &Ledger, votes: bool) -> Result<Config, RunError> {
-    let genesis = &files.genesis;
-    let validators = Arc::new(genesis.validators.clone());
-    let seat = validators
-        .seat_of(&files.member.entity)
-        .ok_or(RunError::NoSeat)?;
-    let head = ledger.head();
-    let missing = || store_error(files, LedgerError::NotGenesis { found: head.height });
-    let read = |source| store_error(files, source);
-    let header = ledger
-        .header(head.height)
-        .map_err(read)?
-        .ok_or_else(missing)?;
-    let receipts = ledger
-        .receipts(head.height)
-        .map_err(read)?
-        .unwrap_or_default();
-    let finalization = ledger.finalization(head.height).map_err(read)?;
-    let view = finalization.map_or(header.view, |certificate| certificate.statement.view());
-    Ok(Config {
-        genesis: genesis.hash,
-        validators,
-        voter: votes.then(|| Voter {
-            seat,
-            signer: files.keys.validator.signer(),
-        }),
-        timing: Timing::from(&genesis.parameters),
-        base: Base {
-            id: head.id,
-            header,
-            view,
-            roots: Roots {
-                state: head.state_root,
-                receipts: receipt_root(&receipts),
-            },
-        },
-        boundary: Height::new(u64::MAX),
-    })
-}
-
-fn head_certificate(
-    files: &NodeFiles,
-    ledger: &Ledger,
-    config: &Config,
-) -> Result<Option<VerifiedCertificate>, RunError> {
-    let certificate = ledger
-        .finalization(ledger.head().height)
-        .map_err(|source| store_error(files, source))?;
-    // what the ledger took was checked; a damaged record is as good as none
-    Ok(certificate.and_then(|c| c.verified(config.genesis, &config.validators).ok()))
-}
-
 async fn start_network(
     files: &NodeFiles,
+    admitted: Vec<AdmittedPeer>,
 ) -> Result<(salus_network::NetworkHandle, salus_network::Inbound), RunError> {
-    let own = files.member.entity;
-    let admitted = files
-        .genesis
-        .validators
-        .validators()
-        .iter()
-        .filter(|validator| validator.entity != own)
-        .map(|validator| AdmittedPeer {
-            key: PeerKey::new(validator.network_key.0),
-            addresses: files
-                .config
-                .peers
-                .iter()
-                .filter(|peer| peer.entity == validator.entity)
-                .map(|peer| peer.address.clone())
-                .collect(),
-        })
-        .collect();
     let network = NetworkId::new(*files.genesis.hash.as_bytes());
     let config = NetworkConfig::new(network, files.config.listen.clone());
     let secret = NetworkSecret::new(*files.keys.network.seed());

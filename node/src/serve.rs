@@ -13,13 +13,20 @@ pub fn answer(ledger: &Ledger, request: Request) -> Result<Option<Response>, Led
     match request {
         Request::Body(id) => Ok(ledger.block_by_id(&id)?.map(Box::new).map(Response::Body)),
         Request::Range { from } => range(ledger, from),
+        Request::Finalization(height) => Ok(ledger
+            .finalization(height)?
+            .map(|finalization| Response::Certificates(vec![finalization]))),
         Request::Certificates { .. } => Ok(None),
     }
 }
 
-/// Blocks from `from` on, up to the last one among them that has a finalisation of its own.
+/// Blocks of one epoch from `from` on, up to the last one among them that has a finalisation of its own. An epoch's last
+/// block always has one, so a range never needs to cross it.
 fn range(ledger: &Ledger, from: Height) -> Result<Option<Response>, LedgerError> {
     let mut blocks: Vec<Block> = ledger.blocks(from, RANGE_BLOCKS, RANGE_BYTES)?;
+    if let Some(epoch) = blocks.first().map(|block| block.header.epoch) {
+        blocks.retain(|block| block.header.epoch == epoch);
+    }
     while let Some(last) = blocks.last() {
         if let Some(finalization) = ledger.finalization(last.header.height)? {
             return Ok(Some(Response::Range {

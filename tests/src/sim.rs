@@ -1,7 +1,7 @@
 //! A cluster of production replicas under one seed: virtual time, no threads, no sleeping.
 //!
 //! Each node is the real [`Replica`](salus_node::replica::Replica), the real execution and ledger on the memory backend, and the
-//! memory journal. The network between them loses, delays, duplicates and reorders frames as the [`Plan`] says; every choice
+//! memory journal. The network between them loses, delays, duplicates and reorders frames as the [`Plan`](plan::Plan) says; every choice
 //! comes from the seed, so a run repeats to the byte ([`Sim::trace`]).
 
 pub mod check;
@@ -16,7 +16,6 @@ use plan::{Filter, Plan};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use salus_consensus::clock::{Monotonic, Now};
-use salus_consensus::config::Roots;
 use salus_genesis::block::GenesisBlock;
 use salus_node::mempool::Source;
 use salus_node::replica::Input;
@@ -64,11 +63,18 @@ impl Sim {
     /// A cluster of members with these weights under `plan`. Delta is 100 ms, the heartbeat 10 s.
     #[must_use]
     pub fn new(seed: u64, weights: &[u64], plan: Plan) -> Self {
+        Self::with_epochs(seed, weights, plan, 1_000_000)
+    }
+
+    /// A cluster whose epochs have so many blocks.
+    #[must_use]
+    pub fn with_epochs(seed: u64, weights: &[u64], plan: Plan, epoch_blocks: u64) -> Self {
         let (genesis, keys) = chain(weights, |consensus| {
             consensus.delta_ms = 100;
             consensus.delta_max_ms = 2_000;
             consensus.heartbeat_ms = 10_000;
             consensus.tenure = 4;
+            consensus.epoch_blocks = epoch_blocks;
         });
         let genesis = Arc::new(genesis);
         let nodes = keys
@@ -151,15 +157,11 @@ impl Sim {
                 node,
                 life,
                 id,
-                state,
-                receipts,
+                executed,
             } => {
                 if self.nodes[node].life() == life {
-                    let roots = Roots {
-                        state: salus_primitives::state::StateRoot(state),
-                        receipts: salus_primitives::hash::Digest(receipts),
-                    };
-                    self.input(node, Input::Executed { block: id, roots });
+                    let block = id;
+                    self.input(node, Input::Executed { block, executed });
                 }
             }
             Event::Wake { node, life } => {
@@ -184,7 +186,7 @@ impl Sim {
         for item in outgoing {
             match item {
                 Outgoing::Frame { to, bytes } => self.send(node, to, &bytes),
-                Outgoing::Executed { id, roots } => {
+                Outgoing::Executed { id, executed } => {
                     let life = self.nodes[node].life();
                     let delay = self.below(self.plan.execution_ms_max + 1);
                     self.schedule(
@@ -193,8 +195,7 @@ impl Sim {
                             node,
                             life,
                             id,
-                            state: roots.state.0,
-                            receipts: roots.receipts.0,
+                            executed,
                         },
                     );
                 }

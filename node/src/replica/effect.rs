@@ -9,6 +9,7 @@ use salus_primitives::block::Block;
 use salus_primitives::certificate::{Statement, VerifiedCertificate};
 use salus_primitives::ids::{BlockId, Seat, View};
 use salus_primitives::transaction::{SignedTransaction, TxId};
+use salus_primitives::validators::ValidatorSet;
 use std::sync::Arc;
 
 /// One thing to do; to be carried out in order.
@@ -51,6 +52,13 @@ pub enum Effect {
     Verify(Vec<SignedTransaction>),
     /// Something to count.
     Note(Note),
+    /// An epoch has begun: who votes in it, and who in the next. Both may connect.
+    EpochBegun {
+        /// The validators.
+        validators: Arc<ValidatorSet>,
+        /// The next epoch's.
+        next: Arc<ValidatorSet>,
+    },
     /// A quorum holds other roots than this node's own: it votes no more.
     Diverged(Box<Divergence>),
 }

@@ -2,7 +2,7 @@
 
 use crate::mempool::Source;
 use crate::wire::Frame;
-use salus_consensus::config::Roots;
+use crate::execution::Executed;
 use salus_consensus::message::Peer;
 use salus_primitives::codec::CodecError;
 use salus_primitives::ids::BlockId;
@@ -40,8 +40,8 @@ pub enum Input {
     Executed {
         /// Which block.
         block: BlockId,
-        /// The roots after it.
-        roots: Roots,
+        /// The roots after it, and whom it elects.
+        executed: Executed,
     },
     /// Time passed; see [`Replica::wakeup`](super::Replica::wakeup).
     Tick,

@@ -15,7 +15,7 @@ impl Replica {
                 let certificates = self.engine.certificates_from(from);
                 (!certificates.is_empty()).then_some(Response::Certificates(certificates))
             }
-            Request::Range { .. } => None,
+            Request::Range { .. } | Request::Finalization(_) => None,
         };
         match response {
             Some(response) => effects.push(Effect::Send(peer, Frame::Response(response))),

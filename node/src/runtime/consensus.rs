@@ -17,8 +17,10 @@ use salus_network::{PeerEvent, PeerKey};
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::Height;
 use salus_primitives::transaction::TxId;
+use salus_primitives::validators::ValidatorSet;
 use salus_storage::journal::VoteJournal;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::mpsc::{self as std_mpsc, TrySendError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -139,7 +141,7 @@ impl Consensus {
             Event::Stop => return Ok(false),
             Event::Lost(thread) => return Err(RunError::Thread(thread)),
             Event::Timer => Input::Tick,
-            Event::Executed(block, roots) => Input::Executed { block, roots },
+            Event::Executed(block, executed) => Input::Executed { block, executed },
             Event::Peer(PeerEvent::Connected { peer }) => {
                 tracing::info!(%peer, "connected");
                 Input::Connected(PublicKey(*peer.as_bytes()))
@@ -246,6 +248,7 @@ impl Consensus {
                     }
                 }
                 Effect::Note(note) => self.note(note),
+                Effect::EpochBegun { validators, next } => self.begin_epoch(validators, &next),
                 Effect::Diverged(divergence) => {
                     let reason = format!(
                         "a quorum holds other roots than this node after height {}: {:?} against own {:?}",
@@ -271,6 +274,16 @@ impl Consensus {
             self.votes.shorten(&live, synced);
         }
         self.votes.finish_shortening()
+    }
+
+    /// Lets the validators of this epoch and of the next connect.
+    fn begin_epoch(&mut self, validators: Arc<ValidatorSet>, next: &ValidatorSet) {
+        tracing::info!(epoch = %validators.epoch(), seats = validators.len(), "an epoch begins");
+        let admitted = self.io.directory.admitted([&*validators, next]);
+        if let Err(error) = self.io.network.set_admitted(admitted) {
+            tracing::error!(%error, "the validators of the new epoch cannot be admitted");
+        }
+        self.io.validators = validators;
     }
 
     fn execute(&self, command: Command) -> Result<(), RunError> {

@@ -1,10 +1,9 @@
 //! The execution thread: executes and commits in the order asked, and reports.
 
-use crate::execution::{Committed, Execution, ExecutionError};
+use crate::execution::{Committed, Executed, Execution, ExecutionError};
 use crate::handle::PendingTransactions;
 use crate::runtime::RunError;
 use crate::telemetry::metrics::Metrics;
-use salus_consensus::config::Roots;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::Certificate;
 use salus_primitives::ids::{BlockId, Height};
@@ -33,7 +32,7 @@ pub(crate) enum Command {
 /// Whom the thread tells.
 pub(crate) struct Reports {
     /// Unbounded: one answer for each execution that the receiver asked for, and it may be busy.
-    pub(crate) executed: mpsc::UnboundedSender<(BlockId, Roots)>,
+    pub(crate) executed: mpsc::UnboundedSender<(BlockId, Executed)>,
     pub(crate) final_height: watch::Sender<Height>,
     pub(crate) pending: Arc<PendingTransactions>,
     pub(crate) metrics: Arc<Metrics>,
@@ -57,12 +56,12 @@ pub(crate) fn spawn(ledger: Arc<Ledger>, reports: Reports) -> Result<ExecutionTh
                 match command {
                     Command::Execute { id, block } => {
                         let start = Instant::now();
-                        let roots = execution.execute(id, &block)?;
+                        let executed = execution.execute(id, &block)?;
                         reports
                             .metrics
                             .execution_seconds(start.elapsed().as_secs_f64());
                         // the consensus thread is gone only when the node stops
-                        let _ = reports.executed.send((id, roots));
+                        let _ = reports.executed.send((id, executed));
                     }
                     Command::Commit {
                         blocks,

@@ -5,7 +5,7 @@ use salus_consensus::vote::Vote;
 use salus_node::wire::Frame;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::Statement;
-use salus_primitives::ids::{BlockId, Height, Seat, View};
+use salus_primitives::ids::{BlockId, Epoch, Height, Seat, View};
 use salus_primitives::state::StateRoot;
 use salus_primitives::transaction::TxId;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub struct Checks {
     /// Where each transaction is final.
     included: BTreeMap<TxId, Height>,
     /// What each honest seat has said aloud in each view.
-    said: BTreeMap<(Seat, View), Said>,
+    said: BTreeMap<(Seat, Epoch, View), Said>,
     violation: Option<String>,
 }
 
@@ -83,8 +83,8 @@ impl Checks {
             self.violate(format!("seat {seat} sends a vote as seat {}", vote.seat));
             return;
         }
-        let view = vote.statement.view();
-        let said = self.said.entry((seat, view)).or_default();
+        let (epoch, view) = (vote.statement.epoch(), vote.statement.view());
+        let said = self.said.entry((seat, epoch, view)).or_default();
         let conflict = match vote.statement {
             Statement::Notarize { block, .. } => said
                 .notarized
@@ -109,7 +109,7 @@ impl Checks {
         let (first, last) = (term * TENURE + 1, (term + 1) * TENURE);
         let mut nullified = None;
         for number in first..=last {
-            let Some(said) = self.said.get(&(seat, View::new(number))) else {
+            let Some(said) = self.said.get(&(seat, epoch, View::new(number))) else {
                 continue;
             };
             if said.nullified && nullified.is_none() {

@@ -5,21 +5,19 @@ use crate::keys::MemberKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use salus_consensus::clock::Now;
-use salus_consensus::config::{Base, Config, Roots, Timing, Voter};
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
 use salus_genesis::block::GenesisBlock;
-use salus_node::execution::Execution;
-use salus_node::mempool::{Mempool, MempoolLimits, Source};
-use salus_node::proposer::Proposer;
-use salus_node::replica::{Effect, Input, Note, Origin, Replica};
+use salus_node::execution::{Executed, Execution};
+use salus_node::origin;
+use salus_node::mempool::{MempoolLimits, Source};
+use salus_node::replica::{Effect, Input, Member, Note, Replica};
 use salus_node::serve::answer;
 use salus_node::verify::verify_transactions;
 use salus_node::wire::Frame;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{BlockId, EntityId, Height, Seat};
-use salus_primitives::receipt::receipt_root;
+use salus_primitives::ids::{Epoch, BlockId, EntityId, Height, Seat};
 use salus_primitives::transaction::TxId;
 use salus_storage::journal::{JournalIdentity, MemoryJournal, UnsyncedFate, VoteJournal};
 use salus_storage::ledger::{Ledger, Retention};
@@ -43,6 +41,7 @@ pub struct Node {
     life: u32,
     wakeup: Option<u64>,
     rewrites: u64,
+    epoch: Epoch,
 }
 
 struct Running {
@@ -66,7 +65,7 @@ pub enum Outgoing {
         /// Which block.
         id: BlockId,
         /// The roots after it.
-        roots: Roots,
+        executed: Executed,
     },
 }
 
@@ -100,6 +99,7 @@ impl Node {
             life: 0,
             wakeup: None,
             rewrites: 0,
+            epoch: Epoch::new(1),
         }
     }
 
@@ -125,61 +125,26 @@ impl Node {
                 codec::decode::<JournalEntry>(bytes, JOURNAL_ENTRY_MAX).expect("own records decode")
             }));
         }
-        let head = ledger.head();
-        let header = ledger.header(head.height).expect("reads").expect("a head");
-        let receipts = ledger
-            .receipts(head.height)
-            .expect("reads")
-            .unwrap_or_default();
-        let validators = Arc::new(genesis.validators.clone());
-        let certificate = ledger.finalization(head.height).expect("reads").map(|c| {
-            c.verified(genesis.hash, &validators)
-                .expect("checked before")
-        });
-        let config = Config {
-            genesis: genesis.hash,
-            validators: Arc::clone(&validators),
-            voter: self.journal.is_some().then(|| Voter {
-                seat: self.seat,
-                signer: self.keys.validator.signer(),
-            }),
-            timing: Timing::from(&genesis.parameters),
-            base: Base {
-                id: head.id,
-                view: certificate.as_ref().map_or(header.view, |c| c.view()),
-                header,
-                roots: Roots {
-                    state: head.state_root,
-                    receipts: receipt_root(&receipts),
-                },
-            },
-            boundary: Height::new(u64::MAX),
-        };
-        let window = genesis.parameters.window_blocks;
-        let mempool = Mempool::new(
-            genesis.hash,
-            window,
-            MempoolLimits::default(),
-            head.height,
-            ledger.recent_transactions(window).expect("reads"),
-        );
-        let proposer = Proposer {
-            genesis: genesis.hash,
-            validators,
-            parameters: genesis.parameters.clone(),
-        };
         let entropy = ChaCha20Rng::seed_from_u64(
             seed ^ (u64::from(self.life) << 32) ^ u64::from(self.seat.get()),
         );
-        let mut effects = Vec::new();
-        let origin = Origin {
-            config,
-            certificate,
-            journal: entries,
-            mempool,
-            proposer,
-            entropy: entropy.clone(),
+        let member = Member {
+            entity: EntityId::of_name(&self.keys.name),
+            signers: match self.journal {
+                Some(_) => vec![self.keys.validator.signer()],
+                None => Vec::new(),
+            },
         };
+        let origin = origin::read(
+            genesis,
+            &ledger,
+            member,
+            entries,
+            MempoolLimits::default(),
+            entropy.clone(),
+        )
+        .expect("the ledger tells where to start");
+        let mut effects = Vec::new();
         let replica = Replica::restore(origin, now, &mut effects);
         self.running = Some(Running {
             replica,
@@ -283,8 +248,8 @@ impl Node {
                 outgoing.push(Outgoing::Frame { to, bytes });
             }
             Effect::Execute { id, block } => {
-                let roots = running.execution.execute(id, &block).expect("executes");
-                outgoing.push(Outgoing::Executed { id, roots });
+                let executed = running.execution.execute(id, &block).expect("executes");
+                outgoing.push(Outgoing::Executed { id, executed });
             }
             Effect::Commit {
                 blocks,
@@ -320,6 +285,7 @@ impl Node {
                 };
                 running.replica.handle(now, input, next);
             }
+            Effect::EpochBegun { validators, .. } => self.epoch = validators.epoch(),
             Effect::Diverged(divergence) => panic!("{} diverged: {divergence:?}", self.keys.name),
         }
     }
@@ -399,6 +365,12 @@ impl Node {
 
     pub(super) const fn life(&self) -> u32 {
         self.life
+    }
+
+    /// The epoch it last began.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// Whether it runs.

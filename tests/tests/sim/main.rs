@@ -1,6 +1,7 @@
 //! The cluster of production replicas under seeds.
 
 mod crashes;
+mod epochs;
 mod hostile;
 
 use salus_primitives::lane::Lane;

@@ -5,7 +5,9 @@ use crate::runtime::admission::{Admitted, Submissions};
 use crate::runtime::execution::Command;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::Request;
-use salus_consensus::config::{Config, Roots};
+use crate::execution::Executed;
+use crate::runtime::directory::Directory;
+use salus_primitives::validators::ValidatorSet;
 use salus_contracts::genesis::GenesisMember;
 use salus_network::{Inbound, InboundFrame, NetworkHandle, PeerEvent, PeerKey};
 use salus_primitives::ids::{BlockId, EntityId};
@@ -17,14 +19,16 @@ use tokio::sync::{mpsc, watch};
 pub(crate) struct Io {
     pub(crate) inbound: Inbound,
     pub(crate) network: NetworkHandle,
-    pub(crate) executed: mpsc::UnboundedReceiver<(BlockId, Roots)>,
+    pub(crate) executed: mpsc::UnboundedReceiver<(BlockId, Executed)>,
     pub(crate) admitted: mpsc::Receiver<Admitted>,
     pub(crate) execution: std_mpsc::Sender<Command>,
     pub(crate) server: std_mpsc::SyncSender<(PeerKey, Request)>,
     pub(crate) submissions: Submissions,
     pub(crate) status: watch::Sender<NodeStatus>,
     pub(crate) pending: Arc<PendingTransactions>,
-    pub(crate) config: Config,
+    /// Of the present epoch.
+    pub(crate) validators: Arc<ValidatorSet>,
+    pub(crate) directory: Directory,
     pub(crate) members: Vec<GenesisMember>,
     pub(crate) own: EntityId,
     pub(crate) role: NodeRole,
@@ -38,7 +42,7 @@ pub(super) enum Event {
     /// A thread ended that this one cannot do without.
     Lost(&'static str),
     Peer(PeerEvent),
-    Executed(BlockId, Roots),
+    Executed(BlockId, Executed),
     Frame(InboundFrame),
     Admitted(Admitted),
     Timer,
@@ -57,7 +61,7 @@ impl Io {
             biased;
             _ = self.stopping.wait_for(|stop| *stop) => Event::Stop,
             executed = self.executed.recv() => {
-                executed.map_or(Event::Lost("execution"), |(id, roots)| Event::Executed(id, roots))
+                executed.map_or(Event::Lost("execution"), |(id, executed)| Event::Executed(id, executed))
             }
             Some(event) = self.inbound.events.recv() => Event::Peer(event),
             Some(frame) = self.inbound.consensus.recv() => Event::Frame(frame),
@@ -71,8 +75,8 @@ impl Io {
 
     /// An event that is there already, of those that decide on finality.
     pub(super) fn urgent(&mut self) -> Option<Event> {
-        if let Ok((id, roots)) = self.executed.try_recv() {
-            return Some(Event::Executed(id, roots));
+        if let Ok((id, executed)) = self.executed.try_recv() {
+            return Some(Event::Executed(id, executed));
         }
         self.inbound.consensus.try_recv().map(Event::Frame)
     }

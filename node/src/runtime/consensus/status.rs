@@ -49,7 +49,7 @@ impl Consensus {
     pub(super) fn publish(&self) {
         let engine = self.replica.engine();
         let connected = self.io.network.peers();
-        let validators = &self.io.config.validators;
+        let validators = &self.io.validators;
         let manager = validators
             .validator(engine.manager_of(engine.view()))
             .map(|validator| validator.entity);
@@ -90,7 +90,7 @@ impl Consensus {
     /// The greatest height that validators of more than the faulty weight claim to be final: at least one of them is
     /// honest.
     fn credible_height(&self) -> Height {
-        let validators = &self.io.config.validators;
+        let validators = &self.io.validators;
         let mut claims: Vec<(Height, u64)> = self
             .claimed
             .iter()
@@ -112,7 +112,7 @@ impl Consensus {
 
     /// Whether validators of more than the faulty weight have said where they stand.
     fn has_heard(&self) -> bool {
-        let validators = &self.io.config.validators;
+        let validators = &self.io.validators;
         let heard: u64 = self
             .claimed
             .keys()

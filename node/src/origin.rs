@@ -1,0 +1,110 @@
+//! What a replica starts from, read from the ledger: the epoch of its head, that epoch's validators, the replay window.
+//!
+//! The runtime and the simulator start a node in this one way.
+
+use crate::mempool::{Mempool, MempoolLimits};
+use crate::proposer::Proposer;
+use crate::replica::{Member, Origin};
+use rand_chacha::ChaCha20Rng;
+use salus_consensus::config::{Base, Config, Roots, Timing};
+use salus_consensus::journal::JournalEntry;
+use salus_contracts::native::staking;
+use salus_genesis::block::GenesisBlock;
+use salus_primitives::ids::{Epoch, Height, View};
+use salus_primitives::receipt::receipt_root;
+use salus_primitives::state::StateReadError;
+use salus_primitives::validators::ValidatorSet;
+use salus_storage::ledger::{Ledger, LedgerError};
+use std::sync::Arc;
+
+/// Why a ledger does not tell where to start. It is damaged, or we have a bug.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateReadError),
+    /// The head has no header.
+    #[error("the ledger has no header at its head, height {0}")]
+    NoHeader(Height),
+    /// The state names no validators for the epoch.
+    #[error("the state names no validators for epoch {0}")]
+    NoValidators(Epoch),
+}
+
+/// Reads where a replica starts. After the last block of an epoch it starts in the next one.
+///
+/// # Errors
+/// [`OriginError`].
+pub fn read(
+    genesis: &GenesisBlock,
+    ledger: &Ledger,
+    member: Member,
+    journal: Vec<JournalEntry>,
+    limits: MempoolLimits,
+    entropy: ChaCha20Rng,
+) -> Result<Origin, OriginError> {
+    let parameters = &genesis.parameters;
+    let head = ledger.head();
+    let epoch = parameters.epoch_at(head.height.next());
+    let validators = validators(ledger, epoch)?;
+    let next_validators = self::validators(ledger, epoch.next())?;
+    let header = ledger
+        .header(head.height)?
+        .ok_or(OriginError::NoHeader(head.height))?;
+    let receipts = ledger.receipts(head.height)?.unwrap_or_default();
+    // what the ledger took was checked; a damaged record is as good as none
+    let certificate = ledger
+        .finalization(head.height)?
+        .filter(|_| header.epoch == epoch)
+        .and_then(|certificate| certificate.verified(genesis.hash, &validators).ok());
+    let view = match &certificate {
+        Some(certificate) => certificate.view(),
+        None if header.epoch == epoch => header.view,
+        None => View::ZERO,
+    };
+    let config = Config {
+        genesis: genesis.hash,
+        voter: member.voter(&validators),
+        validators: Arc::clone(&validators),
+        timing: Timing::from(parameters),
+        base: Base {
+            id: head.id,
+            header,
+            view,
+            roots: Roots {
+                state: head.state_root,
+                receipts: receipt_root(&receipts),
+            },
+        },
+        boundary: parameters.last_height(epoch),
+    };
+    let window = parameters.window_blocks;
+    let recent = ledger.recent_transactions(window)?;
+    Ok(Origin {
+        certificate,
+        config,
+        journal,
+        mempool: Mempool::new(genesis.hash, window, limits, head.height, recent),
+        proposer: Proposer {
+            genesis: genesis.hash,
+            validators,
+            next_validators,
+            parameters: parameters.clone(),
+        },
+        member,
+        entropy,
+    })
+}
+
+/// The validators of an epoch, as the state after the ledger's head names them.
+///
+/// # Errors
+/// [`OriginError`].
+pub fn validators(ledger: &Ledger, epoch: Epoch) -> Result<Arc<ValidatorSet>, OriginError> {
+    staking::set(&ledger.state(), epoch)?
+        .map(Arc::new)
+        .ok_or(OriginError::NoValidators(epoch))
+}

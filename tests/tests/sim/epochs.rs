@@ -1,0 +1,67 @@
+//! From one epoch to the next.
+
+use super::{EQUAL, agree};
+use salus_primitives::ids::Epoch;
+use salus_primitives::lane::Lane;
+use salus_tests::sim::Sim;
+use salus_tests::sim::plan::Plan;
+
+/// Epochs of eight blocks follow one another under load, and everything submitted is final.
+#[test]
+fn epochs_follow_one_another_and_nothing_is_lost() {
+    let mut sim = Sim::with_epochs(500, &EQUAL, Plan::calm(), 8);
+    for round in 0..40 {
+        sim.submit(round % 4, Lane::ALL[round % 4]);
+        sim.run_for(60);
+    }
+
+    assert!(sim.run_until_final(20_000), "{:?}", sim.final_heights());
+    agree(&sim);
+    for node in 0..4 {
+        assert!(sim.node(node).epoch() >= Epoch::new(5), "{}", sim.node(node).epoch());
+    }
+}
+
+/// Loss, duplication and delay at the boundaries: the last block of an epoch is proposed again until it is final, no node
+/// stays behind, nothing forks.
+#[test]
+fn epochs_change_on_a_rough_network() {
+    for seed in 510..530 {
+        let mut sim = Sim::with_epochs(seed, &[3, 2, 2, 2, 1], Plan::rough(), 8);
+        for round in 0..12 {
+            sim.submit(round % 5, Lane::ALL[round % 4]);
+            sim.run_for(400);
+        }
+        sim.set_plan(Plan::calm());
+        assert!(
+            sim.run_until_final(60_000),
+            "seed {seed}: {:?}",
+            sim.final_heights()
+        );
+        agree(&sim);
+    }
+}
+
+/// A node that was away for several epochs follows them one by one, and so does one that crashes again and again.
+#[test]
+fn a_node_that_was_away_follows_the_epochs() {
+    let mut sim = Sim::with_epochs(540, &EQUAL, Plan::calm(), 8);
+    sim.crash(3);
+    for round in 0..60 {
+        sim.submit(round % 3, Lane::Routine);
+        sim.run_for(60);
+    }
+    assert!(sim.run_until_final(20_000));
+    sim.start(3);
+
+    for round in 0..10 {
+        sim.run_for(300);
+        sim.crash(round % 3);
+        sim.run_for(100);
+        sim.start(round % 3);
+    }
+    sim.submit(0, Lane::Routine);
+
+    assert!(sim.run_until_final(60_000), "{:?}", sim.final_heights());
+    agree(&sim);
+}
