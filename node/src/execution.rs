@@ -91,11 +91,7 @@ impl Execution {
     ///
     /// # Errors
     /// [`ExecutionError`]; contracts that refuse a call are no error, their receipts say so.
-    pub fn execute(
-        &mut self,
-        id: BlockId,
-        block: &Arc<Block>,
-    ) -> Result<Executed, ExecutionError> {
+    pub fn execute(&mut self, id: BlockId, block: &Arc<Block>) -> Result<Executed, ExecutionError> {
         if let Some(pending) = self.pending.get(&id) {
             return Ok(pending.executed.clone());
         }

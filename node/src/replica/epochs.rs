@@ -133,9 +133,9 @@ fn epoch_of(message: &Message) -> Option<Epoch> {
     match message {
         Message::Proposal(proposal) => Some(proposal.vote.statement.epoch()),
         Message::Vote { vote, .. } => Some(vote.statement.epoch()),
-        Message::Certificates(certificates) => {
-            certificates.first().map(|certificate| certificate.statement.epoch())
-        }
+        Message::Certificates(certificates) => certificates
+            .first()
+            .map(|certificate| certificate.statement.epoch()),
         Message::Status(status) => Some(status.epoch),
     }
 }

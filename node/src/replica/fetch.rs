@@ -37,7 +37,9 @@ impl Replica {
         }
         let count = match request {
             Request::Range { .. } => 1,
-            Request::Body(_) | Request::Certificates { .. } | Request::Finalization(_) => ASKED_AT_ONCE,
+            Request::Body(_) | Request::Certificates { .. } | Request::Finalization(_) => {
+                ASKED_AT_ONCE
+            }
         };
         for _ in 0..count.min(self.peers.len()) {
             self.next_peer = (self.next_peer + 1) % self.peers.len();

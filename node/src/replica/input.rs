@@ -1,8 +1,8 @@
 //! Everything that can reach the replica.
 
+use crate::execution::Executed;
 use crate::mempool::Source;
 use crate::wire::Frame;
-use crate::execution::Executed;
 use salus_consensus::message::Peer;
 use salus_primitives::codec::CodecError;
 use salus_primitives::ids::BlockId;

@@ -18,7 +18,11 @@ fn epochs_follow_one_another_and_nothing_is_lost() {
     assert!(sim.run_until_final(20_000), "{:?}", sim.final_heights());
     agree(&sim);
     for node in 0..4 {
-        assert!(sim.node(node).epoch() >= Epoch::new(5), "{}", sim.node(node).epoch());
+        assert!(
+            sim.node(node).epoch() >= Epoch::new(5),
+            "{}",
+            sim.node(node).epoch()
+        );
     }
 }
 

@@ -1,16 +1,16 @@
 //! The consensus thread's ends of all queues, and the order in which it looks at them.
 
+use crate::execution::Executed;
 use crate::handle::{NodeRole, NodeStatus, PendingTransactions};
 use crate::runtime::admission::{Admitted, Submissions};
+use crate::runtime::directory::Directory;
 use crate::runtime::execution::Command;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::Request;
-use crate::execution::Executed;
-use crate::runtime::directory::Directory;
-use salus_primitives::validators::ValidatorSet;
 use salus_contracts::genesis::GenesisMember;
 use salus_network::{Inbound, InboundFrame, NetworkHandle, PeerEvent, PeerKey};
 use salus_primitives::ids::{BlockId, EntityId};
+use salus_primitives::validators::ValidatorSet;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use tokio::sync::{mpsc, watch};
