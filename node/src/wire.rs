@@ -32,13 +32,13 @@ pub enum Request {
         /// The first view a certificate is wanted for.
         from: View,
     },
-    /// The finalisation of the block at this height: of an epoch's last one, it moves a peer on that is still in it.
-    Finalization(Height),
     /// Final blocks from this height on.
     Range {
         /// The first height wanted.
         from: Height,
     },
+    /// The finalisation of the block at this height: of an epoch's last one, it moves a peer on that is still in it.
+    Finalization(Height),
 }
 
 /// What a peer answers.

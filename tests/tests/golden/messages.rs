@@ -63,6 +63,7 @@ pub(crate) fn frames() -> Vec<Built> {
                 from: Height::new(9),
             },
         ),
+        one("finalization", Request::Finalization(Height::new(9))),
         one(
             "consensus",
             Frame::Consensus(Message::Vote {
