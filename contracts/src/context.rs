@@ -46,7 +46,7 @@ pub trait ContractEvent: Serialize + DeserializeOwned {
 /// One call's view: its caller, its occasion, its contract's state, its events.
 ///
 /// Every state key gets the number of the called contract, so another contract's state cannot be named. What a contract offers to
-/// others are functions of its own, see [`Context::within`].
+/// others are functions of its own (`docs/adr/0007`).
 pub struct Context<'a> {
     contract: ContractId,
     caller: Caller,
