@@ -18,6 +18,8 @@
 //! 10. **Catch up** by ranges of final blocks (the ranges are the node's; the engine takes their blocks and certificate).
 //! 11. **Divergence**: if a quorum notarises roots that are not this node's own, stop.
 //!
+//! An engine is of one epoch: when the epoch's last block is final it is finished, and the node begins the next.
+//!
 //! `docs/protocol.md` holds the same rules at length; each transition in [`engine`] cites its number.
 #![cfg_attr(
     not(test),
