@@ -1,7 +1,7 @@
 //! A cluster of production replicas under one seed: virtual time, no threads, no sleeping.
 //!
 //! Each node is the real [`Replica`](salus_node::replica::Replica), the real execution and ledger on the memory backend, and the
-//! memory journal. The network between them loses, delays, duplicates and reorders frames as the [`Plan`](plan::Plan) says; every choice
+//! memory journal. The network between them loses, delays, duplicates and reorders frames as the [`Plan`] says; every choice
 //! comes from the seed, so a run repeats to the byte ([`Sim::trace`]).
 
 pub mod check;
