@@ -261,6 +261,8 @@ fn a_retired_member_keeps_its_identity_and_loses_its_say() {
     assert_eq!(world.run(sign(1, &own)), "unknown_proposal");
     assert_eq!(world.run(register_device(5, 21)), "ok");
     assert_eq!(world.member(5), None);
+    let kept = contract::open_proposals(&world.state, Height::new(9)).expect("memory");
+    assert_eq!(kept.len(), 1, "the other's alone");
     world.advance_to(10);
     let third = world.validators(3).expect("recorded");
     assert_eq!(third.len(), 4);
@@ -286,6 +288,7 @@ fn a_former_key_is_not_taken_again() {
     );
 
     assert_eq!(world.member(3).and_then(|member| member.keys), Some(second));
+    assert_eq!(world.run(register_device(1, 150)), "key_in_use");
     let back = Change::RotateKeys {
         member,
         keys: first,
@@ -326,6 +329,19 @@ fn a_member_without_keys_is_not_elected_until_it_has_some() {
     world.advance_to(20);
 
     assert!(world.validators(4).expect("recorded").contains(&(5, 3)));
+}
+
+/// A proposal that passed is in the events; the state keeps none of it.
+#[test]
+fn a_passed_proposal_leaves_the_state() {
+    let mut world = World::weighing(&[1, 1, 1, 1, 1, 1]);
+    let member = entity_id(6);
+
+    world.enact(&[1, 2, 3, 4, 5], set_weight(6, 0));
+    world.enact(&[6, 2, 3, 4, 5], Change::RetireMember { member });
+
+    let keys = world.state.0.keys();
+    assert_eq!(keys.filter(|key| key.contract == GOVERNANCE).count(), 0);
 }
 
 proptest! {

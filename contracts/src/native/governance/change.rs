@@ -144,10 +144,12 @@ pub(super) fn apply(context: &mut Context<'_>, change: Possible) -> Outcome {
             staking::retire(context, id, &roll)?;
             // it could be nobody's to clean up
             let open = open_slot(&id);
-            for proposal in context.load(&open)?.unwrap_or_default() {
-                context.remove(&proposal_slot(&proposal))?;
+            if let Some(proposals) = context.load(&open)? {
+                for proposal in proposals {
+                    context.remove(&proposal_slot(&proposal))?;
+                }
+                context.remove(&open)?;
             }
-            context.remove(&open)?;
         }
         Possible::RotateKeys {
             id,
