@@ -12,8 +12,8 @@ use salus_primitives::state::MemoryState;
 use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 
-const HASH: &str = "081d3df4b09fe91fc97b7ecf2014f64c1e5b770721a9b2943ebd2ccf6a23ec14";
-const STATE_ROOT: &str = "01aba2d4478ba329720cc5e744dcfd1896a886235ac2acc368b61eccc2373e72";
+const HASH: &str = "339948f654905b7dbf4f638ee0918d15128e993a1185bbb0dd67f2cfd1bb2c62";
+const STATE_ROOT: &str = "dd6f971e7706b4325a3cdbdd69358735b627590408963aef921c5e44a4bff5ab";
 const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
 
 #[test]
@@ -180,7 +180,7 @@ fn every_field_reaches_the_hash() {
         ("heartbeat_ms = 10000", "heartbeat_ms = 10001"),
         ("window_blocks = 4096", "window_blocks = 4097"),
         ("block_bytes = 1048576", "block_bytes = 1048577"),
-        ("epoch_blocks = 100000", "epoch_blocks = 100001"),
+        ("epoch_blocks = 100000000", "epoch_blocks = 100000001"),
         ("seats = 512", "seats = 511"),
         ("proposal_blocks = 100000", "proposal_blocks = 100001"),
         ("name = \"hospital\"", "name = \"hospital2\""),
