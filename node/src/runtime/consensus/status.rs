@@ -54,7 +54,7 @@ impl Consensus {
             .validator(engine.manager_of(engine.view()))
             .map(|validator| validator.entity);
         let behind = engine.is_behind() || self.credible_height() > engine.final_height().next();
-        let ready = !behind && self.halted.is_none() && self.has_heard();
+        let ready = !behind && self.halted.is_none() && self.hears_enough(&connected);
         let mempool = self.replica.mempool().counts();
         let metrics = &self.io.metrics;
         metrics.view(engine.view(), engine.is_manager());
@@ -110,12 +110,13 @@ impl Consensus {
         Height::ZERO
     }
 
-    /// Whether validators of more than the faulty weight have said where they stand.
-    fn has_heard(&self) -> bool {
+    /// Whether validators of more than the faulty weight are connected and have said where they stand.
+    fn hears_enough(&self, connected: &[PeerKey]) -> bool {
         let validators = &self.io.validators;
         let heard: u64 = self
             .claimed
             .keys()
+            .filter(|peer| connected.contains(&PeerKey::new(peer.0)))
             .filter_map(|peer| validators.seat_of_network_key(peer))
             .map(|seat| validators.weight(seat))
             .sum();
