@@ -14,6 +14,7 @@ binaries := $(CARGO_TARGET_DIR)/release
 # first name and exports it once it was given one.
 SECONDS ?= 30
 INPUT ?=
+EPOCH_BLOCKS ?=
 unexport SECONDS
 
 .PHONY: help setup build demo test lint fmt doc deny cargo-deny bench
@@ -27,8 +28,9 @@ setup: ## Installs what the build and the tests need and is missing (Debian pack
 build: setup ## Builds both binaries
 	cargo build --release --locked -p salus-node -p salus-edge
 
-demo: build ## Four validators and a bedside device: make demo [SECONDS=30] [INPUT=file.csv]
-	@"$(binaries)/salus" localnet --validators 4 --seconds "$(SECONDS)" $(if $(INPUT),--input "$(INPUT)")
+demo: build ## Four validators and a bedside device: make demo [SECONDS=30] [INPUT=file.csv] [EPOCH_BLOCKS=n]
+	@"$(binaries)/salus" localnet --validators 4 --seconds "$(SECONDS)" $(if $(INPUT),--input "$(INPUT)") \
+	  $(if $(EPOCH_BLOCKS),--epoch-blocks "$(EPOCH_BLOCKS)")
 
 test: build ## Every test, those with real processes too
 	cargo test --release --locked --workspace

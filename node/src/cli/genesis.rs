@@ -32,11 +32,14 @@ pub(super) struct Arguments {
     /// The time of block 0, as in 2026-11-20T08:00:00Z; now if it is not given.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     time: Option<Instant>,
+    /// Blocks in an epoch, after which elected validators take over; the preset's if it is not given.
+    #[arg(long, value_name = "N")]
+    epoch_blocks: Option<u64>,
     /// The genesis file to write.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Checks a genesis file that exists instead of writing one.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["members", "chain", "time", "out"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["members", "chain", "time", "epoch_blocks", "out"])]
     check: Option<PathBuf>,
     /// Also writes what light clients start from: block 0 and the first validators, encoded.
     #[arg(long, value_name = "FILE")]
@@ -62,7 +65,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
                 Some(time) => time,
                 None => now()?,
             };
-            let spec = new_spec(chain, time, members);
+            let spec = new_spec(chain, time, arguments.epoch_blocks, members);
             spec.check().map_err(Failure::usage)?;
             write_new(file, spec.to_toml().as_bytes())?;
             file
@@ -78,9 +81,17 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A genesis with the parameters to begin with.
-pub(super) fn new_spec(chain: &str, time: Instant, members: Vec<MemberSpec>) -> GenesisSpec {
-    let preset = presets::local();
+/// A genesis with the parameters to begin with, and another length of epochs if one is given.
+pub(super) fn new_spec(
+    chain: &str,
+    time: Instant,
+    epoch_blocks: Option<u64>,
+    members: Vec<MemberSpec>,
+) -> GenesisSpec {
+    let mut preset = presets::local();
+    if let Some(epoch_blocks) = epoch_blocks {
+        preset.consensus.epoch_blocks = epoch_blocks;
+    }
     GenesisSpec {
         chain: chain.to_owned(),
         genesis_time: time,

@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// For how many seconds readings are taken; what is under way may then end.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
+    /// Blocks in an epoch, after which elected validators take over; the preset's if it is not given.
+    #[arg(long, value_name = "N")]
+    epoch_blocks: Option<u64>,
     /// Ends with one JSON object alone on the last line of stdout; everything else goes to stderr.
     #[arg(long)]
     json: bool,
@@ -138,7 +141,11 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
             Failure::usage(format!("cannot read --input {}: {source}", input.display()))
         })?;
     }
-    let homes = Homes::make(arguments.validators, arguments.keep.as_deref())?;
+    let homes = Homes::make(
+        arguments.validators,
+        arguments.epoch_blocks,
+        arguments.keep.as_deref(),
+    )?;
     console.say(&format!(
         "chain {} of {} validators in {}",
         homes.genesis().hash,

@@ -53,6 +53,7 @@ fn simulated_readings_are_final_everywhere_and_proven_from_files_alone() {
             "absent_rows",
             "absent_samples",
             "alarm_ms_max",
+            "epoch",
             "final",
             "final_height",
             "genesis_hash",
@@ -236,6 +237,7 @@ fn a_wrong_command_line_is_exit_code_two() {
     let missing = ["localnet", "--input", "no-such-file.csv"];
     for arguments in [
         &["localnet", "--validators", "3"][..],
+        &["localnet", "--epoch-blocks", "0"][..],
         &missing[..],
         &["start", "--home", "no-such-home"][..],
         &["nonsense"][..],

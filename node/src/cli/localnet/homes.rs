@@ -35,7 +35,11 @@ pub(super) struct Homes {
 
 impl Homes {
     /// Makes keys, genesis, configurations and empty journals in `keep`, or in a temporary folder.
-    pub(super) fn make(count: u16, keep: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn make(
+        count: u16,
+        epoch_blocks: Option<u64>,
+        keep: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let (root, temporary) = folder(keep)?;
         let members: Vec<(String, Role)> = (0..usize::from(count)).map(member).collect();
         let keys = members
@@ -45,12 +49,14 @@ impl Homes {
         let spec = genesis::new_spec(
             "local",
             genesis::now()?,
+            epoch_blocks,
             members
                 .iter()
                 .zip(&keys)
                 .map(|((name, role), keys)| member_spec(name, *role, keys))
                 .collect(),
         );
+        spec.check().map_err(Failure::usage)?;
         let genesis_file = root.join("genesis.toml");
         write(&genesis_file, spec.to_toml().as_bytes())?;
         let genesis = read_genesis(&genesis_file)?;
@@ -281,7 +287,7 @@ mod tests {
     /// All homes are whole, agree on the chain, and name one another.
     #[test]
     fn every_home_can_be_read_by_a_node() {
-        let homes = Homes::make(5, None).expect("made");
+        let homes = Homes::make(5, None, None).expect("made");
 
         for local in homes.validators() {
             let files = crate::home::NodeFiles::read(local.home.clone()).expect("a whole home");
@@ -296,7 +302,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("mine"), "x").expect("written");
 
-        let failure = Homes::make(4, Some(folder.path())).expect_err("refused");
+        let failure = Homes::make(4, None, Some(folder.path())).expect_err("refused");
 
         assert_eq!(failure.code, 2);
     }

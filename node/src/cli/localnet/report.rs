@@ -19,6 +19,8 @@ pub(super) struct Report {
     genesis_hash: GenesisHash,
     /// The highest height final on all.
     final_height: u64,
+    /// The epoch of the block after that one.
+    epoch: u64,
     state_roots_agree: bool,
     /// Of the proven transactions, how many each validator has in a final block, by the validator's name.
     final_on: Vec<(String, usize)>,
@@ -51,10 +53,13 @@ impl Report {
             final_on.push((validator.name().to_owned(), count));
         }
         let (final_height, state_roots_agree) = compare_roots(validators, end, interrupt)?;
+        let next = Height::new(final_height).next();
+        let epoch = homes.genesis().parameters.epoch_at(next).get();
         Ok(Self {
             validators: validators.len(),
             genesis_hash: homes.genesis().hash,
             final_height,
+            epoch,
             state_roots_agree,
             final_on,
             transactions: ids.len(),
@@ -80,6 +85,7 @@ impl Report {
         json!({
             "validators": self.validators,
             "final_height": self.final_height,
+            "epoch": self.epoch,
             "submitted": self.edge.submitted,
             "final": self.edge.r#final,
             "rejected": self.edge.rejected,
@@ -134,6 +140,7 @@ impl Report {
         );
         row("replay took", format!("{:.1} s", edge.elapsed_ms / 1_000.0));
         row("height final on all", self.final_height.to_string());
+        row("epoch", self.epoch.to_string());
         row(
             "state roots",
             if self.state_roots_agree {
