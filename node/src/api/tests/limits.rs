@@ -3,8 +3,9 @@
 use super::Node;
 use crate::api::{SUBMISSIONS_MAX, WAITERS_MAX, serve};
 use salus_primitives::transaction::{TRANSACTION_MAX, TxId};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -82,7 +83,10 @@ struct Served {
 
 async fn served() -> Served {
     let node = Node::start().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    // an address of its own: nobody takes over the port when this server has left it
+    static HOST: AtomicU8 = AtomicU8::new(2);
+    let host = Ipv4Addr::new(127, 0, 0, HOST.fetch_add(1, Ordering::Relaxed));
+    let listener = TcpListener::bind((host, 0)).await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(serve(
@@ -144,6 +148,24 @@ async fn hostile_connections_harm_nobody() {
     let good = b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let answer = exchange(served.address, good).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// A client that announces too much is told so at once, though it keeps its connection and sends nothing of the body.
+#[tokio::test]
+async fn an_announced_length_beyond_the_limit_is_refused_before_the_body() {
+    let served = served().await;
+    for length in [TRANSACTION_MAX as u64 + 1, 1 << 40, u64::MAX - 2] {
+        let head = format!(
+            "POST /v1/transactions HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: {length}\r\n\r\n",
+        );
+        let mut stream = TcpStream::connect(served.address).await.expect("connects");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut start = [0; 12];
+
+        stream.read_exact(&mut start).await.expect("an answer");
+
+        assert_eq!(String::from_utf8_lossy(&start), "HTTP/1.1 413", "{length}");
+    }
 }
 
 /// At the stop, idle connections are closed, long polls are answered, and `serve` returns.
