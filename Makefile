@@ -15,9 +15,10 @@ binaries := $(CARGO_TARGET_DIR)/release
 SECONDS ?= 30
 INPUT ?=
 EPOCH_BLOCKS ?=
+ONLY ?=
 unexport SECONDS
 
-.PHONY: help setup build demo test lint fmt doc deny cargo-deny bench
+.PHONY: help setup build demo test mutants lint fmt doc deny cargo-deny bench
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,6 +35,9 @@ demo: build ## Four validators and a bedside device: make demo [SECONDS=30] [INP
 
 test: build ## Every test, those with real processes too
 	cargo test --release --locked --workspace
+
+mutants: setup ## Sabotages the code in many ways and sees the simulator notice: make mutants [ONLY=name]
+	@./tests/mutants/run $(ONLY)
 
 lint: setup ## Format and clippy, warnings denied
 	cargo fmt --all --check
