@@ -141,7 +141,7 @@ mod tests {
 
     /// Trap: timers doubling without a cap.
     #[test]
-    fn delta_doubles_and_is_capped() {
+    fn trap_delta_doubles_and_is_capped() {
         let deltas: Vec<u64> = [0, 1, 2, 3, 4, 63, 64, u32::MAX]
             .map(|failed| timing().delta(failed))
             .to_vec();

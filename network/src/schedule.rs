@@ -200,9 +200,10 @@ mod tests {
         }
     }
 
-    /// A vote queued in the middle of a large data frame goes out before the frame's next piece.
+    /// Trap: transactions starving votes of bandwidth. A vote queued in the middle of a large data frame goes out before
+    /// the frame's next piece.
     #[test]
-    fn a_vote_overtakes_a_data_frame_that_is_being_written() {
+    fn trap_a_vote_overtakes_a_data_frame_that_is_being_written() {
         let mut fixture = Fixture::new();
         fixture.push(Channel::Data, 3 * PIECE_BYTES);
 

@@ -10,6 +10,7 @@ use crate::engine::tests_support::{
 };
 use crate::input::Input;
 use crate::journal::JournalEntry;
+use crate::message::Message;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use salus_primitives::block::Block;
@@ -46,11 +47,16 @@ pub(super) const STORM: Weather = Weather {
     repeated_percent: 10,
 };
 
+/// Takes the time, sender, receiver and message.
+pub(super) type Loses = Box<dyn FnMut(u64, usize, usize, &Message) -> bool>;
+
 pub(super) struct Cluster {
     pub(super) nodes: Vec<Node>,
     pub(super) weather: Weather,
     /// Nodes that hear only one another.
     pub(super) apart: BTreeSet<usize>,
+    /// Which messages are lost, whatever the weather.
+    pub(super) loses: Option<Loses>,
     pub(super) now: u64,
     /// Messages sent so far.
     pub(super) sent: u64,
@@ -92,6 +98,7 @@ impl Cluster {
             nodes: Vec::new(),
             weather: CALM,
             apart: BTreeSet::new(),
+            loses: None,
             now: 1_000,
             sent: 0,
             last_sent_at: 0,

@@ -48,9 +48,10 @@ fn the_last_block_must_name_the_next_validators() {
     assert_eq!(causes(&effects), [NullifyCause::InvalidProposal]);
 }
 
-/// A block on the epoch's last one is refused; that block, named again after a failed term, is notarised again.
+/// Trap: height reused across epochs. A block on the epoch's last one is refused; that block, named again after a failed
+/// term, is notarised again.
 #[test]
-fn after_the_last_block_only_the_same_block_is_valid() {
+fn trap_after_the_last_block_only_the_same_block_is_valid() {
     let (block, next_term) = {
         let bench = ending(Bench::verifier());
         (last_block(&bench), TIMING.tenure + 1)

@@ -45,7 +45,7 @@ fn certificates_lead_forward_to_the_latest_view() {
 
 /// Trap: certificates splitting the honest nodes between views. A node that nullified a view follows its notarisation.
 #[test]
-fn who_nullified_a_view_still_follows_its_notarisation() {
+fn trap_who_nullified_a_view_still_follows_its_notarisation() {
     let mut bench = Bench::verifier();
     bench.input(Input::Pending(true));
     assert!(votes(&bench.run(250)).contains(&nullifies(1)));

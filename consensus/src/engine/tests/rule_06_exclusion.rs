@@ -44,7 +44,7 @@ fn no_finalise_vote_follows_a_nullify_vote_in_its_term() {
 
 /// Trap: finalise signed on rebroadcast after a nullify. The notarisation may come by any way, and as often as it likes.
 #[test]
-fn certificates_that_come_again_bring_no_finalise_vote() {
+fn trap_certificates_that_come_again_bring_no_finalise_vote() {
     let (mut bench, parent) = nullified_in_two();
     let block = bench.block(2, &parent, 0);
     let mut effects = bench.receive(bench.proposal(2, &block, Vec::new()));

@@ -54,7 +54,7 @@ fn own_votes_far_above_the_last_final_view_count_after_a_restart() {
 
 /// Trap: own nullify forgotten at restart. It is said again, and the block proposed late gets no vote.
 #[test]
-fn an_own_nullify_vote_survives_a_restart() {
+fn trap_an_own_nullify_vote_survives_a_restart() {
     let mut bench = Bench::verifier();
     let genesis = bench.config.base.header.clone();
     bench.input(Input::Pending(true));
@@ -88,7 +88,7 @@ fn a_finalise_vote_leaves_with_the_notarisation_it_rests_on() {
 
 /// Trap: the manager proposes anew after a restart. It sends the proposal it persisted, and asks for no other block.
 #[test]
-fn a_manager_sends_its_old_proposal_and_builds_no_new_one() {
+fn trap_a_manager_sends_its_old_proposal_after_a_restart_and_builds_no_new_one() {
     let mut bench = Bench::manager(0);
     let before = votes(&bench.input(Input::Pending(true)));
     assert_eq!(before.len(), 1);

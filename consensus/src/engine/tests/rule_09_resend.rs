@@ -21,7 +21,7 @@ fn asked(effects: &[Effect]) -> Vec<u64> {
 
 /// Trap: the manager waits for missing nullifications. It asks from its first gap on, page after page, and then proposes.
 #[test]
-fn a_manager_behind_two_hundred_failed_terms_gets_every_page() {
+fn trap_a_manager_behind_two_hundred_failed_terms_gets_every_page() {
     let mut peer = Bench::verifier();
     for term in 0..200 {
         peer.receive_certificate(nullifies(term * 4 + 1));
@@ -77,7 +77,7 @@ fn a_proposal_without_its_certificates_waits_for_them() {
 
 /// Trap: all votes of a view lost once. They are said again every delta, the manager's proposal too, until the view is left.
 #[test]
-fn votes_and_proposal_are_said_again_every_delta() {
+fn trap_votes_and_proposal_are_said_again_every_delta() {
     let mut bench = Bench::manager(0);
     let first = votes(&bench.input(Input::Pending(true)));
 

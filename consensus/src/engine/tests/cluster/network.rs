@@ -37,6 +37,14 @@ impl Cluster {
     pub(super) fn send(&mut self, from: usize, to: usize, message: &Message) {
         self.sent += 1;
         self.last_sent_at = self.now;
+        let now = self.now;
+        if self
+            .loses
+            .as_mut()
+            .is_some_and(|loses| loses(now, from, to, message))
+        {
+            return;
+        }
         let copies = 1 + u64::from(self.percent(self.weather.repeated_percent));
         for _ in 0..copies {
             if let Some(at) = self.arrival(from, to) {
