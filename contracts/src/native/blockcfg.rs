@@ -4,6 +4,7 @@
 //! bounds belong here.
 
 pub mod bounds;
+pub mod solver;
 
 use crate::caller::Caller;
 use crate::context::Context;

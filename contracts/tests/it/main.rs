@@ -11,4 +11,5 @@ mod governance;
 mod identity;
 mod offences;
 mod records;
+mod solver;
 mod staking;
