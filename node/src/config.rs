@@ -6,7 +6,9 @@ mod checked;
 mod defaults;
 mod file;
 
-pub use checked::{ApiConfig, LogConfig, LogFormat, MempoolConfig, NodeConfig, Peer};
+pub use checked::{
+    ApiConfig, LogConfig, LogFormat, MempoolConfig, NodeConfig, Peer, StorageConfig,
+};
 pub use defaults::{API, LISTEN};
 pub use file::{NewConfig, PeerEntry};
 

@@ -2,6 +2,8 @@
 
 use crate::mempool::PoolError;
 use crate::runtime::admission::{Submission, Submissions};
+use crate::runtime::disk::Disk;
+pub use crate::runtime::disk::DiskStatus;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use salus_contracts::executor::Refusal;
@@ -38,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) pending: Arc<PendingTransactions>,
     pub(crate) network: NetworkHandle,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) disk: Arc<Disk>,
 }
 
 /// Transactions this node has admitted and not yet seen final, with the time they came.
@@ -84,6 +87,8 @@ pub struct NodeStatus {
     pub state_root: StateRoot,
     /// Why the node has stopped voting for good, if it has.
     pub halted: Option<String>,
+    /// The disk that holds store and journal.
+    pub disk: DiskStatus,
     /// Whether it can serve clients: it has heard where the others stand, and is not behind.
     pub ready: bool,
 }
@@ -232,6 +237,7 @@ impl NodeHandle {
         let head = self.shared.ledger.head();
         status.final_height = head.height;
         status.state_root = head.state_root;
+        status.disk = self.shared.disk.status();
         status.final_transactions = self.shared.metrics.final_transactions();
         // a head without a header means a failing store, which ends the node elsewhere
         if let Ok(Some(header)) = self.shared.ledger.header(head.height) {

@@ -23,6 +23,7 @@ use salus_primitives::transaction::{SignedTransaction, TxId, VerifiedTransaction
 use standing::Standings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use suspension::Suspension;
 
 mod effect;
 mod epochs;
@@ -31,6 +32,7 @@ mod input;
 mod receive;
 mod serve;
 mod standing;
+mod suspension;
 
 pub use effect::{Effect, FaultKind, Note};
 pub use epochs::Member;
@@ -52,6 +54,7 @@ pub struct Replica {
     ranges_asked: BTreeSet<Peer>,
     epochs: Epochs,
     standings: Standings,
+    suspension: Suspension,
     /// Whether something waited, when that was looked at last.
     waiting: Option<Waiting>,
     forward_at: Monotonic,
@@ -114,6 +117,7 @@ impl Replica {
             ranges_asked: BTreeSet::new(),
             epochs: Epochs::new(member),
             standings: Standings::default(),
+            suspension: Suspension::default(),
             waiting: None,
             forward_at: now.monotonic,
             entropy,
@@ -150,6 +154,8 @@ impl Replica {
                 }
                 self.drive(now, EngineInput::Executed { block, roots }, effects);
             }
+            Input::DiskFull => self.suspend(),
+            Input::DiskFree => self.resume(now, effects),
             Input::Tick => {
                 self.forward(now, effects);
                 self.drive(now, EngineInput::Tick, effects);
@@ -197,6 +203,10 @@ impl Replica {
 
     /// Hands one input to the engine, and on to what it asks of mempool and proposer.
     fn drive(&mut self, now: Now, input: EngineInput, effects: &mut Vec<Effect>) {
+        if self.is_suspended() {
+            self.keep(input);
+            return;
+        }
         let mut pending = Vec::new();
         self.engine.handle(now, input, &mut pending);
         self.carry_out(now, pending, effects);
@@ -402,7 +412,9 @@ impl Replica {
     /// When [`Input::Tick`] is wanted next.
     #[must_use]
     pub fn wakeup(&self, now: Now) -> Option<Monotonic> {
-        let engine = self.engine.wakeup(now);
+        let engine = (!self.is_suspended())
+            .then(|| self.engine.wakeup(now))
+            .flatten();
         let forward = self
             .mempool
             .forward_at()

@@ -8,6 +8,7 @@ pub(crate) mod admission;
 mod clock;
 mod consensus;
 mod directory;
+pub(crate) mod disk;
 mod execution;
 mod serve;
 
@@ -20,6 +21,7 @@ use crate::origin::{self, OriginError};
 use crate::replica::Member;
 use crate::telemetry::metrics::Metrics;
 use directory::Directory;
+use disk::Disk;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
@@ -147,6 +149,12 @@ pub async fn run(
     let (submissions, submission_queue) = admission::queue();
     let (stop, stopping) = watch::channel(false);
 
+    let disk = Arc::new(Disk::new(
+        files.home.data_folder(),
+        files.config.storage.disk_reserve_bytes,
+        Arc::clone(&metrics),
+    ));
+
     let execution = execution::spawn(
         Arc::clone(&ledger),
         execution::Reports {
@@ -154,6 +162,8 @@ pub async fn run(
             final_height: final_sender,
             pending: Arc::clone(&pending),
             metrics: Arc::clone(&metrics),
+            disk: Arc::clone(&disk),
+            stopping: stopping.clone(),
         },
     )?;
     let admission = admission::spawn(
@@ -176,6 +186,7 @@ pub async fn run(
         pending: Arc::clone(&pending),
         network: network.clone(),
         metrics: Arc::clone(&metrics),
+        disk: Arc::clone(&disk),
     });
     let handle = NodeHandle::new(shared);
 
@@ -197,6 +208,7 @@ pub async fn run(
             own: files.member.entity,
             directory,
             metrics: Arc::clone(&metrics),
+            disk,
             stopping: stopping.clone(),
         },
         origin,

@@ -107,7 +107,7 @@ pub enum StoreError {
         source: BackendError,
     },
     /// There is no room left for a write.
-    #[error("the disk is full")]
+    #[error("the disk is full: the store takes nothing more; make room and start again")]
     DiskFull {
         /// What the backend said.
         source: BackendError,

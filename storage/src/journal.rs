@@ -9,6 +9,8 @@
 //!   [`JournalError::Corrupt`]: a vote may be missing, so the node must not vote.
 //! - **A failed write or sync is final.** After a failed `fsync` Linux marks the pages clean, so that a second `fsync`
 //!   would succeed without having written anything. Every later call answers [`JournalError::Poisoned`].
+//! - **A full disk is not.** An append for which there is no room is taken back whole ([`JournalError::DiskFull`]), so that a
+//!   later one does not follow half a frame. A *sync* that finds no room is final like any other that fails.
 //! - **A missing journal is never replaced.** [`FileJournal::create`] is for a new validator only; a node that lost its
 //!   journal only observes until its key is rotated.
 
@@ -29,7 +31,7 @@ pub trait VoteJournal: Send {
     /// Appends entries behind those there, in order. They are not durable before [`VoteJournal::sync`] returns.
     ///
     /// # Errors
-    /// [`JournalError::TooLarge`] without having written anything; else the journal is poisoned.
+    /// [`JournalError::TooLarge`] and [`JournalError::DiskFull`] change nothing; any other error poisons the journal.
     fn append(&mut self, entries: &[&[u8]]) -> Result<(), JournalError>;
 
     /// Makes all entries appended so far durable. Costs nothing if there are none.
@@ -42,7 +44,7 @@ pub trait VoteJournal: Send {
     /// one. Drop only what a durable ledger has made irrelevant (see [`Ledger::sync`](crate::ledger::Ledger::sync)).
     ///
     /// # Errors
-    /// [`JournalError::TooLarge`] without having written anything; else the journal is poisoned.
+    /// [`JournalError::TooLarge`] and [`JournalError::DiskFull`] change nothing; any other error poisons the journal.
     fn rewrite(&mut self, live: &[&[u8]]) -> Result<(), JournalError>;
 
     /// Bytes of the journal now; tells when to [`VoteJournal::rewrite`].
@@ -130,6 +132,14 @@ pub enum JournalError {
         /// The file.
         path: PathBuf,
         /// Why it failed.
+        source: std::io::Error,
+    },
+    /// There is no room for what was to be written. The journal is what it was before; try again when there is.
+    #[error("the disk is full: no room in the journal at {}", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
         source: std::io::Error,
     },
     /// An earlier write or sync failed, so what is on disk is unknown. The process must end.

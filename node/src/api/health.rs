@@ -31,6 +31,12 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Response, Refused> {
             "the node has stopped taking part, see /status",
         ));
     }
+    if status.disk.full_for.is_some() {
+        return Err(Refused::not_ready(
+            "disk_full",
+            "there is no room on the node's disk: it votes again when there is",
+        ));
+    }
     if status.catching_up {
         return Err(Refused::not_ready(
             "catching_up",

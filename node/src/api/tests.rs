@@ -8,9 +8,11 @@ mod submitting;
 
 use super::Api;
 use crate::handle::{
-    AdmitError, NodeHandle, NodeRole, NodeStatus, PeerStatus, PendingTransactions, Shared,
+    AdmitError, DiskStatus, NodeHandle, NodeRole, NodeStatus, PeerStatus, PendingTransactions,
+    Shared,
 };
 use crate::runtime::admission::{self, Submission};
+use crate::runtime::disk::Disk;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
 use axum::body::Body;
@@ -35,6 +37,7 @@ struct Node {
     status: watch::Sender<NodeStatus>,
     final_height: watch::Sender<Height>,
     stop: watch::Sender<bool>,
+    disk: Arc<Disk>,
     submissions: Option<mpsc::Receiver<Submission>>,
     router: Router,
     api: Api,
@@ -62,6 +65,7 @@ impl Node {
         .expect("the network starts");
         let metrics = Arc::new(Metrics::new());
         let pending = Arc::new(PendingTransactions::default());
+        let disk = Arc::new(Disk::new(std::env::temp_dir(), 0, Arc::clone(&metrics)));
         let (submissions, queue) = admission::queue();
         let (status, status_watch) = watch::channel(status(&chain));
         let (final_height, final_watch) = watch::channel(chain.ledger.head().height);
@@ -74,6 +78,7 @@ impl Node {
             pending: Arc::clone(&pending),
             network,
             metrics: Arc::clone(&metrics),
+            disk: Arc::clone(&disk),
         }));
         let (stop, stopping) = watch::channel(false);
         let api = Api::new(handle.clone(), Arc::clone(&metrics), stopping);
@@ -87,6 +92,7 @@ impl Node {
             status,
             final_height,
             stop,
+            disk,
             submissions: Some(queue),
             _inbound: inbound,
         }
@@ -206,6 +212,7 @@ fn status(chain: &Chain) -> NodeStatus {
         final_transactions: [0; 4],
         state_root: StateRoot::default(),
         halted: None,
+        disk: DiskStatus::default(),
         ready: true,
     }
 }

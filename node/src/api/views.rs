@@ -392,6 +392,7 @@ pub(super) struct StatusView<'a> {
     ready: bool,
     catching_up: bool,
     halted: Option<&'a str>,
+    disk: DiskView,
     final_height: Height,
     final_time_ms: Timestamp,
     state_root: StateRoot,
@@ -403,6 +404,14 @@ pub(super) struct StatusView<'a> {
     is_manager: bool,
     peers: Vec<PeerView>,
     lanes: BTreeMap<&'static str, LaneView>,
+}
+
+#[derive(Serialize)]
+struct DiskView {
+    free_bytes: u64,
+    reserve_bytes: u64,
+    /// For how long there has been too little; null if there is enough.
+    full_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -450,6 +459,14 @@ impl<'a> StatusView<'a> {
             ready: status.ready,
             catching_up: status.catching_up,
             halted: status.halted.as_deref(),
+            disk: DiskView {
+                free_bytes: status.disk.free_bytes,
+                reserve_bytes: status.disk.reserve_bytes,
+                full_ms: status
+                    .disk
+                    .full_for
+                    .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            },
             final_height: status.final_height,
             final_time_ms: status.final_time,
             state_root: status.state_root,

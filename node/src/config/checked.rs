@@ -22,6 +22,8 @@ pub struct NodeConfig {
     pub log: LogConfig,
     /// What may wait.
     pub mempool: MempoolConfig,
+    /// What is kept on disk.
+    pub storage: StorageConfig,
 }
 
 /// An address of another member's node.
@@ -67,6 +69,13 @@ pub struct MempoolConfig {
     pub lane_transactions_max: usize,
     /// Encoded bytes of one lane.
     pub lane_bytes_max: usize,
+}
+
+/// The disk of the data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// Bytes to be kept free: with less the node votes and commits no more, until there is room.
+    pub disk_reserve_bytes: u64,
 }
 
 impl NewConfig {
@@ -162,6 +171,14 @@ impl NodeConfig {
                     file.mempool.lane_bytes_max,
                     salus_primitives::transaction::TRANSACTION_MAX..=4 * 1024 * 1024 * 1024,
                 )?,
+            },
+            storage: StorageConfig {
+                disk_reserve_bytes: within(
+                    "storage.disk_reserve_mb",
+                    file.storage.disk_reserve_mb,
+                    0..=1_048_576,
+                )? as u64
+                    * MEBIBYTE,
             },
         })
     }
@@ -262,6 +279,8 @@ fn refuse(
     }
 }
 
+const MEBIBYTE: u64 = 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,6 +342,7 @@ mod tests {
         assert_eq!(config.listen, default.listen);
         assert_eq!(config.log, default.log);
         assert_eq!(config.mempool, default.mempool);
+        assert_eq!(config.storage, default.storage);
         assert_eq!(config.peers.len(), 1);
     }
 
@@ -355,6 +375,11 @@ mod tests {
                 "[mempool]\nlane_bytes_max = 1",
                 "mempool.lane_bytes_max",
                 "from",
+            ),
+            (
+                "[storage]\ndisk_reserve_mb = 9999999",
+                "storage.disk_reserve_mb",
+                "from 0",
             ),
             (
                 "[[peers]]\nentity = \"\"\naddress = \"/ip4/1.2.3.4/tcp/1\"",

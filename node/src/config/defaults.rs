@@ -1,6 +1,6 @@
 //! What holds where `node.toml` says nothing.
 
-use super::file::{ApiSection, LogSection, MempoolSection, NetworkSection};
+use super::file::{ApiSection, LogSection, MempoolSection, NetworkSection, StorageSection};
 
 /// Where a node listens for the other validators.
 pub const LISTEN: &str = "/ip4/0.0.0.0/tcp/4001";
@@ -38,6 +38,14 @@ impl Default for MempoolSection {
         Self {
             lane_transactions_max: 20_000,
             lane_bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for StorageSection {
+    fn default() -> Self {
+        Self {
+            disk_reserve_mb: 64,
         }
     }
 }

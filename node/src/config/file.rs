@@ -13,6 +13,7 @@ pub(super) struct FileConfig {
     pub(super) api: ApiSection,
     pub(super) log: LogSection,
     pub(super) mempool: MempoolSection,
+    pub(super) storage: StorageSection,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +50,12 @@ pub(super) struct LogSection {
 pub(super) struct MempoolSection {
     pub(super) lane_transactions_max: usize,
     pub(super) lane_bytes_max: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StorageSection {
+    pub(super) disk_reserve_mb: usize,
 }
 
 impl FileConfig {
@@ -89,6 +96,7 @@ impl NewConfig {
         let Self { listen, api, peers } = self;
         let log = super::file::LogSection::default();
         let mempool = super::file::MempoolSection::default();
+        let storage = super::file::StorageSection::default();
         let mut text = format!(
             "\
 # How this node runs. What the chain is stands in genesis.toml.
@@ -114,6 +122,10 @@ listen = {api}
 #lane_transactions_max = {transactions}
 #lane_bytes_max = {bytes}
 
+[storage]
+# Room to be kept free on the disk of the data folder, in MiB. With less the node votes no more, until there is room.
+#disk_reserve_mb = {reserve}
+
 # Where the other members' nodes are. One of each pair must know the other's address; let all know all.
 ",
             listen = quoted(listen),
@@ -122,6 +134,7 @@ listen = {api}
             format = quoted(&log.format),
             transactions = mempool.lane_transactions_max,
             bytes = mempool.lane_bytes_max,
+            reserve = storage.disk_reserve_mb,
         );
         if peers.is_empty() {
             text.push_str(

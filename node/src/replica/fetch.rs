@@ -60,6 +60,9 @@ impl Replica {
         response: Response,
         effects: &mut Vec<Effect>,
     ) {
+        if self.is_suspended() {
+            return;
+        }
         match response {
             Response::Body(block) => self.on_body(now, from, *block, effects),
             Response::Certificates(certificates) => {

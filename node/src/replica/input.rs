@@ -43,6 +43,10 @@ pub enum Input {
         /// The roots after it, and whom it elects.
         executed: Executed,
     },
+    /// There is no room on the disk: nothing may be voted or committed until [`Input::DiskFree`].
+    DiskFull,
+    /// There is room on the disk again.
+    DiskFree,
     /// Time passed; see [`Replica::wakeup`](super::Replica::wakeup).
     Tick,
 }

@@ -7,6 +7,8 @@ use salus_consensus::message::Peer;
 impl Replica {
     pub(super) fn serve(&self, peer: Peer, request: Request, effects: &mut Vec<Effect>) {
         let response = match request {
+            // what the engine holds may rest on a vote of this node's that is not durable (rule 8)
+            _ if self.is_suspended() => None,
             Request::Body(id) => self
                 .engine
                 .body(&id)

@@ -1,5 +1,6 @@
 //! The consensus thread: one replica, its journal, its timers. Nothing here waits for anything but the journal's sync.
 
+mod disk;
 mod io;
 mod status;
 mod votes;
@@ -8,6 +9,7 @@ use crate::replica::{Effect, Input, Origin, Replica};
 use crate::runtime::RunError;
 use crate::runtime::admission::Reply;
 use crate::runtime::clock::Clock;
+use crate::runtime::disk::IDLE_LOOK;
 use crate::runtime::execution::Command;
 use crate::wire::Frame;
 use io::Event;
@@ -76,6 +78,8 @@ struct Consensus {
     claimed: BTreeMap<PublicKey, Height>,
     halted: Option<String>,
     votes: Votes,
+    /// What waits behind a vote for which the disk had no room.
+    held: Vec<Effect>,
     io: Io,
 }
 
@@ -92,8 +96,10 @@ impl Consensus {
             claimed: BTreeMap::new(),
             halted: None,
             votes: Votes::new(setup.journal),
+            held: Vec::new(),
             io: setup.io,
         };
+        node.look_at_disk()?;
         node.carry_out()?;
         Ok(node)
     }
@@ -101,8 +107,12 @@ impl Consensus {
     async fn run(&mut self) -> Result<(), RunError> {
         loop {
             let due = self.replica.wakeup(self.clock.now());
-            let wakeup = due.map(|at| tokio::time::Instant::from_std(self.clock.instant(at)));
+            let look = tokio::time::Instant::now() + IDLE_LOOK;
+            let wakeup = due.map_or(look, |at| {
+                tokio::time::Instant::from_std(self.clock.instant(at)).min(look)
+            });
             let event = self.io.next(wakeup).await;
+            self.look_at_disk()?;
             if !self.take(event)? {
                 return Ok(());
             }
@@ -194,12 +204,7 @@ impl Consensus {
     /// more on disk than rule 8 asks for before a send is always safe.
     fn carry_out(&mut self) -> Result<(), RunError> {
         let effects = std::mem::take(&mut self.effects);
-        let start = Instant::now();
-        if self.votes.persist(&effects)? {
-            self.io
-                .metrics
-                .journal_sync_seconds(start.elapsed().as_secs_f64());
-        }
+        let effects = self.persist(effects)?;
         for effect in effects {
             match effect {
                 Effect::Persist(_) => {}
@@ -266,6 +271,9 @@ impl Consensus {
 
     /// Never waits: the execution thread may have much to do before it gets to the sync.
     fn shorten_journal(&mut self) -> Result<(), RunError> {
+        if self.replica.is_suspended() {
+            return Ok(());
+        }
         if self.votes.is_long() {
             // behind the commit of the last final block, which was asked for before
             let (done, synced) = std_mpsc::channel();
@@ -273,7 +281,7 @@ impl Consensus {
             let live = self.replica.engine().live_entries();
             self.votes.shorten(&live, synced);
         }
-        self.votes.finish_shortening()
+        self.finish_shortening()
     }
 
     /// Lets the validators of this epoch and of the next connect.

@@ -3,6 +3,7 @@
 use crate::execution::{Committed, Executed, Execution, ExecutionError};
 use crate::handle::PendingTransactions;
 use crate::runtime::RunError;
+use crate::runtime::disk::Disk;
 use crate::telemetry::metrics::Metrics;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::Certificate;
@@ -12,7 +13,7 @@ use salus_storage::ledger::Ledger;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// What the thread is asked to do. The queue is bounded by the blocks that are not final.
@@ -36,6 +37,8 @@ pub(crate) struct Reports {
     pub(crate) final_height: watch::Sender<Height>,
     pub(crate) pending: Arc<PendingTransactions>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 pub(crate) struct ExecutionThread {
@@ -69,6 +72,9 @@ pub(crate) fn spawn(ledger: Arc<Ledger>, reports: Reports) -> Result<ExecutionTh
                     } => {
                         let last = blocks.last().copied();
                         for id in blocks {
+                            if !reports.wait_for_room() {
+                                return Ok(());
+                            }
                             let own = (Some(id) == last).then_some(&*finalization);
                             let committed = execution.commit(id, own)?;
                             let header = &committed.block.header;
@@ -88,6 +94,23 @@ pub(crate) fn spawn(ledger: Arc<Ledger>, reports: Reports) -> Result<ExecutionTh
         .map_err(|_| RunError::Thread("execution"))?;
     Ok(ExecutionThread { commands, thread })
 }
+
+impl Reports {
+    /// Waits while the disk is full, and every vote with it: a store that fails in the middle of a write needs a restart. False
+    /// if the node stops meanwhile; what is not committed then is fetched again after the start.
+    fn wait_for_room(&self) -> bool {
+        while !self.disk.has_room() {
+            if *self.stopping.borrow() {
+                return false;
+            }
+            std::thread::sleep(ROOM_LOOK);
+        }
+        true
+    }
+}
+
+/// How often a commit that waits for room looks whether there is.
+const ROOM_LOOK: Duration = Duration::from_millis(100);
 
 fn report(reports: &Reports, committed: &Committed, interval_ms: Option<u64>) {
     let header = &committed.block.header;

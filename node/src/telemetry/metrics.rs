@@ -43,6 +43,8 @@ pub struct Metrics {
     final_latency: [Histogram; 4],
     execution: Histogram,
     journal_sync: Histogram,
+    disk_free: IntGauge,
+    disk_full: IntGauge,
     api_responses: IntCounterVec,
     api_connections: IntGauge,
     api_waiters: IntGauge,
@@ -171,6 +173,12 @@ impl Metrics {
     /// An entry of the vote journal became durable.
     pub fn journal_sync_seconds(&self, seconds: f64) {
         self.journal_sync.observe(seconds);
+    }
+
+    /// The room on the disk that holds store and journal, and whether it is too little to go on.
+    pub fn disk(&self, free_bytes: u64, is_full: bool) {
+        self.disk_free.set(gauge_value(free_bytes));
+        self.disk_full.set(is_full.into());
     }
 
     /// The API answered with this HTTP status.

@@ -124,6 +124,23 @@ impl FileJournal {
         })
     }
 
+    /// After a failed append. If there was no room, the part of it that was written is cut off again: an entry that later
+    /// stood behind half a frame would be lost at the next opening.
+    fn take_back(&mut self, action: &'static str, source: io::Error) -> JournalError {
+        if is_full(&source) {
+            let whole = self.size_bytes;
+            let cut = self
+                .file
+                .set_len(whole)
+                .and_then(|()| self.file.seek(SeekFrom::Start(whole)));
+            if cut.is_ok() {
+                return disk_full(&self.path, source);
+            }
+        }
+        self.poisoned = true;
+        io_error(action, &self.path, source)
+    }
+
     fn check_usable(&self) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned);
@@ -139,7 +156,9 @@ impl VoteJournal for FileJournal {
         for (number, entry) in (self.written..).zip(entries) {
             frame::push(&mut bytes, number, self.durable, entry)?;
         }
-        self.guarded("append to", |journal| journal.file.write_all(&bytes))?;
+        if let Err(source) = self.file.write_all(&bytes) {
+            return Err(self.take_back("append to", source));
+        }
         self.written += entries.len() as u64;
         self.size_bytes += bytes.len() as u64;
         Ok(())
@@ -158,14 +177,24 @@ impl VoteJournal for FileJournal {
     fn rewrite(&mut self, live: &[&[u8]]) -> Result<(), JournalError> {
         self.check_usable()?;
         let image = frame::image(&self.identity, live)?;
-        let file = self.guarded("rewrite", |journal| {
-            let temporary = temporary(&journal.path);
-            let file = write_whole(&temporary, &image)?;
+        let temporary = temporary(&self.path);
+        let file = match write_whole(&temporary, &image) {
+            Ok(file) => file,
+            Err(source) if is_full(&source) => {
+                // the journal itself has not been touched; half a copy would take what room there is
+                let _ = std::fs::remove_file(&temporary);
+                return Err(disk_full(&self.path, source));
+            }
+            Err(source) => {
+                self.poisoned = true;
+                return Err(io_error("rewrite", &self.path, source));
+            }
+        };
+        self.guarded("rewrite", |journal| {
             // Locked before it takes the journal's name, so that nobody else can be its first owner.
             file.try_lock().map_err(io::Error::from)?;
             std::fs::rename(&temporary, &journal.path)?;
-            sync_directory(&journal.path)?;
-            Ok(file)
+            sync_directory(&journal.path)
         })?;
         self.file = file;
         self.written = live.len() as u64;
@@ -224,6 +253,21 @@ fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     name.into()
+}
+
+/// Whether there is no room, on the disk or in its owner's share of it.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+fn disk_full(path: &Path, source: io::Error) -> JournalError {
+    JournalError::DiskFull {
+        path: path.into(),
+        source,
+    }
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalError {

@@ -49,6 +49,7 @@ impl MemoryJournal {
                 written: 0,
                 durable: 0,
                 faults: JournalFaults::default(),
+                full: false,
                 poisoned: false,
                 run: 0,
             })),
@@ -79,6 +80,11 @@ impl MemoryJournal {
     /// Replaces the faults to come.
     pub fn set_faults(&self, faults: JournalFaults) {
         self.lock().faults = faults;
+    }
+
+    /// Whether the disk is full: then appends and rewrites change nothing, and fail until there is room.
+    pub fn set_full(&self, full: bool) {
+        self.lock().full = full;
     }
 
     /// Ends the process that holds the journal. Every handle is dead until [`MemoryJournal::open`].
@@ -125,6 +131,7 @@ impl VoteJournal for MemoryJournal {
         for (number, entry) in (disk.written..).zip(entries) {
             frame::push(&mut bytes, number, disk.durable, entry)?;
         }
+        disk.check_room()?;
         let start = disk.bytes.len();
         if strikes(&mut disk.faults.append) {
             disk.poisoned = true;
@@ -157,6 +164,7 @@ impl VoteJournal for MemoryJournal {
     fn rewrite(&mut self, live: &[&[u8]]) -> Result<(), JournalError> {
         let mut disk = self.usable()?;
         let image = frame::image(&disk.identity, live)?;
+        disk.check_room()?;
         if strikes(&mut disk.faults.append) || strikes(&mut disk.faults.sync) {
             // The old journal is still in place.
             disk.poisoned = true;
@@ -186,8 +194,21 @@ struct Disk {
     written: u64,
     durable: u64,
     faults: JournalFaults,
+    full: bool,
     poisoned: bool,
     run: u64,
+}
+
+impl Disk {
+    fn check_room(&self) -> Result<(), JournalError> {
+        if self.full {
+            return Err(JournalError::DiskFull {
+                path: PathBuf::from("<memory>"),
+                source: std::io::ErrorKind::StorageFull.into(),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// Counts one operation; whether the fault strikes at it.

@@ -18,6 +18,11 @@ async fn readiness_names_what_is_missing_and_liveness_does_not_care() {
         node.get("/readyz").await.refusal(),
         (503, "catching_up".to_owned())
     );
+    node.disk.write_failed();
+    assert_eq!(
+        node.get("/readyz").await.refusal(),
+        (503, "disk_full".to_owned())
+    );
     node.status
         .send_modify(|status| status.halted = Some("diverged".to_owned()));
     assert_eq!(
@@ -51,6 +56,8 @@ async fn status_says_where_the_node_stands() {
     assert_eq!(status["genesis_hash"], node.chain.genesis.hash.to_string());
     assert_eq!(status["role"], "validator");
     assert_eq!(status["halted"], "diverged");
+    assert_eq!(status["disk"]["full_ms"], serde_json::Value::Null);
+    assert!(status["disk"]["free_bytes"].is_u64());
     assert_eq!(status["lanes"]["monitoring"]["mempool"], 2);
     assert_eq!(status["lanes"]["monitoring"]["final"], 1);
     assert_eq!(status["peers"][0]["connected"], true);

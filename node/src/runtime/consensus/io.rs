@@ -4,6 +4,7 @@ use crate::execution::Executed;
 use crate::handle::{NodeRole, NodeStatus, PendingTransactions};
 use crate::runtime::admission::{Admitted, Submissions};
 use crate::runtime::directory::Directory;
+use crate::runtime::disk::Disk;
 use crate::runtime::execution::Command;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::Request;
@@ -33,6 +34,7 @@ pub(crate) struct Io {
     pub(crate) own: EntityId,
     pub(crate) role: NodeRole,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) disk: Arc<Disk>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -50,13 +52,8 @@ pub(super) enum Event {
 
 impl Io {
     /// Waits for the next event, the urgent ones first.
-    pub(super) async fn next(&mut self, wakeup: Option<tokio::time::Instant>) -> Event {
-        let timer = async {
-            match wakeup {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+    pub(super) async fn next(&mut self, wakeup: tokio::time::Instant) -> Event {
+        let timer = tokio::time::sleep_until(wakeup);
         tokio::select! {
             biased;
             _ = self.stopping.wait_for(|stop| *stop) => Event::Stop,

@@ -54,7 +54,10 @@ impl Consensus {
             .validator(engine.manager_of(engine.view()))
             .map(|validator| validator.entity);
         let behind = engine.is_behind() || self.credible_height() > engine.final_height().next();
-        let ready = !behind && self.halted.is_none() && self.hears_enough(&connected);
+        let ready = !behind
+            && self.halted.is_none()
+            && !self.replica.is_suspended()
+            && self.hears_enough(&connected);
         let mempool = self.replica.mempool().counts();
         let metrics = &self.io.metrics;
         metrics.view(engine.view(), engine.is_manager());
@@ -142,6 +145,7 @@ pub(crate) fn initial_status(files: &NodeFiles, ledger: &Ledger, role: NodeRole)
         final_transactions: [0; 4],
         state_root: head.state_root,
         halted: None,
+        disk: crate::handle::DiskStatus::default(),
         ready: false,
     }
 }

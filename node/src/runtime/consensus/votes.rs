@@ -16,7 +16,8 @@ pub(super) struct Votes {
 /// The journal to be, while the ledger is made durable up to what it leaves out.
 struct Shortening {
     records: Vec<Vec<u8>>,
-    synced: Receiver<()>,
+    /// Tells when the ledger is durable; `None` once it has.
+    synced: Option<Receiver<()>>,
 }
 
 /// Journal size at which it is rewritten, in bytes.
@@ -67,18 +68,24 @@ impl Votes {
     /// knows. Votes do not wait for it; they go into both journals.
     pub(super) fn shorten(&mut self, live: &[JournalEntry], synced: Receiver<()>) {
         let records = live.iter().map(codec::encode).collect();
-        self.shortening = Some(Shortening { records, synced });
+        self.shortening = Some(Shortening {
+            records,
+            synced: Some(synced),
+        });
     }
 
-    /// Puts the shorter journal in place of the long one, as soon as that is safe.
+    /// Puts the shorter journal in place of the long one, as soon as that is safe. If there is no room for it, the next call
+    /// tries again.
     pub(super) fn finish_shortening(&mut self) -> Result<(), RunError> {
-        let (Some(journal), Some(shortening)) = (&mut self.journal, &self.shortening) else {
+        let (Some(journal), Some(shortening)) = (&mut self.journal, &mut self.shortening) else {
             return Ok(());
         };
-        match shortening.synced.try_recv() {
-            Ok(()) => {}
-            Err(TryRecvError::Empty) => return Ok(()),
-            Err(TryRecvError::Disconnected) => return Err(RunError::Thread("execution")),
+        if let Some(synced) = &shortening.synced {
+            match synced.try_recv() {
+                Ok(()) => shortening.synced = None,
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(RunError::Thread("execution")),
+            }
         }
         journal.rewrite(&slices(&shortening.records))?;
         self.shortening = None;
@@ -102,7 +109,9 @@ mod tests {
     use salus_primitives::crypto::sign::Signature;
     use salus_primitives::hash::Digest;
     use salus_primitives::ids::{Epoch, GenesisHash, Seat, View};
-    use salus_storage::journal::{JournalFaults, JournalIdentity, MemoryJournal, UnsyncedFate};
+    use salus_storage::journal::{
+        JournalError, JournalFaults, JournalIdentity, MemoryJournal, UnsyncedFate,
+    };
     use std::sync::mpsc::channel;
 
     const IDENTITY: JournalIdentity = JournalIdentity {
@@ -174,6 +183,31 @@ mod tests {
             Err(RunError::Thread("execution"))
         ));
         assert_eq!(kept(&disk).len(), 1);
+    }
+
+    /// No room for a vote, and none for the shorter journal: both are said, nothing is lost, and both go on when there is.
+    #[test]
+    fn a_full_disk_delays_votes_and_shortening_and_loses_neither() {
+        let disk = MemoryJournal::create(IDENTITY);
+        let mut votes = Votes::new(Some(Box::new(disk.clone())));
+        persist(&mut votes, 1).expect("writes");
+        let (synced, receiver) = channel();
+        votes.shorten(&[], receiver);
+        synced.send(()).expect("listens");
+
+        disk.set_full(true);
+        let refused = [persist(&mut votes, 2).map(drop), votes.finish_shortening()];
+
+        for refused in refused {
+            assert!(matches!(
+                refused,
+                Err(RunError::Journal(JournalError::DiskFull { .. }))
+            ));
+        }
+        disk.set_full(false);
+        assert!(persist(&mut votes, 2).expect("writes"));
+        votes.finish_shortening().expect("rewrites");
+        assert_eq!(kept(&disk), [codec::encode(&vote(2))]);
     }
 
     #[test]

@@ -129,6 +129,14 @@ impl Metrics {
                 "Time until an entry of the vote journal is durable.",
                 SHORT,
             )?,
+            disk_free: make.gauge(
+                "disk_free_bytes",
+                "Room on the disk that holds store and journal.",
+            )?,
+            disk_full: make.gauge(
+                "disk_full",
+                "Whether that is too little to go on: the node votes and commits no more.",
+            )?,
             api_responses,
             api_connections: make.gauge("api_connections", "Open connections to the HTTP API.")?,
             api_waiters: make.gauge(
