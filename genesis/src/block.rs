@@ -23,6 +23,8 @@ pub struct GenesisBlock {
     pub writes: WriteSet,
     /// The validators of epoch 1.
     pub validators: ValidatorSet,
+    /// The validators of epoch 2, whom block 0 elects: the same with the same weights.
+    pub second_validators: ValidatorSet,
     /// The parameters of the chain.
     pub parameters: ChainParameters,
     /// The members, ascending by entity id. In a chain with more members than seats not all of them are validators.
@@ -70,6 +72,7 @@ impl Genesis {
             block,
             writes,
             validators: self.validators,
+            second_validators: self.second_validators,
             parameters: self.parameters,
             members: self.members,
         }

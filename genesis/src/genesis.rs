@@ -22,6 +22,7 @@ pub struct Genesis {
     /// Ascending by entity id, like the validators, who are elected from them.
     pub(crate) members: Vec<GenesisMember>,
     pub(crate) validators: ValidatorSet,
+    pub(crate) second_validators: ValidatorSet,
 }
 
 /// Which field breaks which rule.
@@ -108,14 +109,18 @@ impl GenesisSpec {
         // the members together must be a legal set, also where not all of them get a seat
         ValidatorSet::new(first, members.iter().map(validator).collect())
             .map_err(|problem| set_error(problem, &members))?;
-        let validators = genesis_election(&members, &parameters, first)
-            .expect("of four members with weight four are elected");
+        let elected = |epoch| {
+            genesis_election(&members, &parameters, epoch)
+                .expect("of four members with weight four are elected")
+        };
+        let (validators, second_validators) = (elected(first), elected(first.next()));
         Ok(Genesis {
             chain: self.chain.clone(),
             time: self.genesis_time.0,
             parameters,
             members,
             validators,
+            second_validators,
         })
     }
 

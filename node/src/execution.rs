@@ -169,6 +169,7 @@ impl Execution {
             receipts: &pending.receipts,
             writes: &pending.writes,
             tree: &pending.tree,
+            elected: pending.executed.elected.as_deref(),
             finalization,
         })?;
         let height = pending.block.header.height;

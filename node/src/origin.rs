@@ -14,7 +14,7 @@ use salus_primitives::ids::{Epoch, Height, View};
 use salus_primitives::receipt::receipt_root;
 use salus_primitives::state::StateReadError;
 use salus_primitives::validators::ValidatorSet;
-use salus_storage::ledger::{Ledger, LedgerError};
+use salus_storage::ledger::{FirstBlock, Ledger, LedgerError};
 use std::sync::Arc;
 
 /// Why a ledger does not tell where to start. It is damaged, or we have a bug.
@@ -32,6 +32,16 @@ pub enum OriginError {
     /// The state names no validators for the epoch.
     #[error("the state names no validators for epoch {0}")]
     NoValidators(Epoch),
+}
+
+/// What a ledger begins with.
+#[must_use]
+pub fn first_block(genesis: &GenesisBlock) -> FirstBlock<'_> {
+    FirstBlock {
+        block: &genesis.block,
+        writes: &genesis.writes,
+        validators: [&genesis.validators, &genesis.second_validators],
+    }
 }
 
 /// Reads where a replica starts. After the last block of an epoch it starts in the next one.

@@ -280,8 +280,7 @@ fn open_ledger(files: &NodeFiles) -> Result<Ledger, RunError> {
     let store: Arc<dyn Store> = Arc::new(store);
     Ledger::open(
         store,
-        &files.genesis.block,
-        &files.genesis.writes,
+        &origin::first_block(&files.genesis),
         Retention::default(),
     )
     .map_err(|source| store_error(files, source))

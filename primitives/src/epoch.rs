@@ -1,7 +1,12 @@
 //! From one epoch's validators to the next, for whoever starts from genesis.
+//!
+//! Several changes travel and are kept as frames, ascending by epoch: each encoded change after the number of its bytes as eight
+//! bytes, little-endian. So a file of changes grows by appending, pages of a node are its parts, and a reader needs no more memory than
+//! for one change.
 
 use crate::block::Header;
 use crate::certificate::{Certificate, Statement};
+use crate::codec;
 use crate::ids::GenesisHash;
 use crate::proof::ProofError;
 use crate::validators::ValidatorSet;
@@ -21,7 +26,55 @@ pub struct EpochChange {
 /// Upper bound of an encoded [`EpochChange`] in bytes.
 pub const EPOCH_CHANGE_MAX: usize = 256 * 1024;
 
+/// Upper bound of a page of framed changes in bytes.
+pub const EPOCH_PAGE_MAX: usize = 1024 * 1024;
+
+/// Bytes that are no frames of epoch changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The bytes end inside a frame.
+    #[error("the epoch changes end in the middle of one")]
+    CutShort,
+    /// A frame that claims to be of no bytes, or of too many.
+    #[error("an epoch change has 1 to {EPOCH_CHANGE_MAX} bytes, not {0}")]
+    Length(u64),
+}
+
+/// Reads the frame at the front of `bytes`: the encoded change, and what follows. `None` at the end.
+///
+/// # Errors
+/// [`FrameError`].
+pub fn split_frame(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, FrameError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let (length, rest) = bytes.split_first_chunk().ok_or(FrameError::CutShort)?;
+    let length = frame_length(*length)?;
+    let frame = rest.split_at_checked(length);
+    frame.map(Some).ok_or(FrameError::CutShort)
+}
+
+/// How many bytes follow the front of a frame.
+///
+/// # Errors
+/// [`FrameError::Length`].
+pub fn frame_length(front: [u8; 8]) -> Result<usize, FrameError> {
+    let length = u64::from_le_bytes(front);
+    match usize::try_from(length) {
+        Ok(length @ 1..=EPOCH_CHANGE_MAX) => Ok(length),
+        _ => Err(FrameError::Length(length)),
+    }
+}
+
 impl EpochChange {
+    /// The change with its length in front.
+    #[must_use]
+    pub fn framed(&self) -> Vec<u8> {
+        let bytes = codec::encode(self);
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        [&length.to_le_bytes()[..], &bytes].concat()
+    }
+
     /// Checks the change against the validators of the epoch that ends, and gives those of the next.
     ///
     /// # Errors
@@ -113,6 +166,70 @@ mod tests {
             certificate: Certificate { statement, votes },
             validators: next,
         }
+    }
+
+    #[test]
+    fn framed_changes_are_read_one_by_one() {
+        let change = change();
+        let two = [change.framed(), change.framed()].concat();
+
+        let (first, rest) = split_frame(&two).expect("framed").expect("one");
+        assert_eq!(first, codec::encode(&change));
+        let (second, rest) = split_frame(rest).expect("framed").expect("another");
+        assert_eq!(codec::decode(second, EPOCH_CHANGE_MAX), Ok(change));
+        assert_eq!(split_frame(rest), Ok(None));
+        for cut in 1..8 + first.len() {
+            assert_eq!(split_frame(&two[..cut]), Err(FrameError::CutShort));
+        }
+    }
+
+    /// Neither a length of zero, which would be a reader's endless loop, nor one beyond every change is believed.
+    #[test]
+    fn lengths_that_no_change_has_are_refused() {
+        let longest = u64::try_from(EPOCH_CHANGE_MAX).expect("small");
+        assert_eq!(frame_length(longest.to_le_bytes()), Ok(EPOCH_CHANGE_MAX));
+        for length in [0, longest + 1, u64::MAX] {
+            assert_eq!(
+                split_frame(&length.to_le_bytes()),
+                Err(FrameError::Length(length))
+            );
+        }
+    }
+
+    /// The largest legal set, signed by all, fits: 512 seats.
+    #[test]
+    fn the_largest_change_fits_its_bound() {
+        let validators = (0u16..512)
+            .map(|n| {
+                let id = |kind: u8| {
+                    let mut bytes = [kind; 32];
+                    bytes[..2].copy_from_slice(&n.to_be_bytes());
+                    bytes
+                };
+                Validator {
+                    entity: EntityId(id(0)),
+                    key: crate::crypto::sign::PublicKey(id(1)),
+                    network_key: crate::crypto::sign::PublicKey(id(2)),
+                    weight: 1,
+                }
+            })
+            .collect();
+        let mut large = change();
+        let signature = large.certificate.votes[0].1;
+        large.validators = ValidatorSet::new(Epoch::new(2), validators).expect("legal");
+        large.certificate.votes = (0..512).map(|n| (Seat::new(n), signature)).collect();
+        large.header.config.committee = (0..512).map(Seat::new).collect();
+
+        assert!(
+            large.framed().len() <= EPOCH_CHANGE_MAX,
+            "{}",
+            large.framed().len()
+        );
+        assert!(
+            change().framed().len() < 1_024,
+            "{}",
+            change().framed().len()
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::block::Header;
 use crate::certificate::{Certificate, CertificateError, Statement};
 use crate::crypto::sign::Signature;
-use crate::ids::{BlockId, GenesisHash, Height};
+use crate::ids::{BlockId, Epoch, GenesisHash, Height};
 use crate::merkle::MerkleProof;
 use crate::receipt::Receipt;
 use crate::transaction::{TxId, transaction_leaf};
@@ -18,6 +18,7 @@ pub struct Proven<T> {
     value: T,
     height: Height,
     block: BlockId,
+    epoch: Epoch,
     weight: u64,
 }
 
@@ -38,6 +39,12 @@ impl<T> Proven<T> {
     #[must_use]
     pub const fn block(&self) -> BlockId {
         self.block
+    }
+
+    /// The epoch whose validators signed its finality. The last block of an epoch may be shown to be final by the next.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// The weight of the validators that signed its finality.
@@ -191,6 +198,7 @@ impl FinalityProof {
             value: first,
             height: first.height,
             block: first.id(),
+            epoch: validators.epoch(),
             weight,
         })
     }
@@ -239,6 +247,7 @@ impl ReceiptProof {
             value: self.receipt.clone(),
             height: first.height,
             block: first.block,
+            epoch: first.epoch,
             weight: first.weight,
         })
     }

@@ -3,7 +3,7 @@
 //! Heights and counters in keys are big-endian, so that key order is numeric order. Values are records of
 //! `record`: the payload with a checksum that binds it to its column and key.
 
-use salus_primitives::ids::Height;
+use salus_primitives::ids::{Epoch, Height};
 
 /// A column of the store; a column family in RocksDB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +22,10 @@ pub enum Column {
     Receipts,
     /// height (8) -> the certificate that finalises the block of that height.
     Certificates,
+    /// epoch (8) -> its validators. Never pruned: who starts from genesis follows all of them.
+    Validators,
+    /// epoch (8) -> height (8) of its last block, once that is final.
+    EpochEnds,
     /// contract (2), topic (2), height (8), receipt (4), event (4) -> the event's data.
     Events,
     /// contract (2), key -> latest value of the authenticated space.
@@ -39,7 +43,7 @@ pub enum Column {
 
 impl Column {
     /// All columns.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::Blocks,
         Self::Headers,
@@ -47,6 +51,8 @@ impl Column {
         Self::Transactions,
         Self::Receipts,
         Self::Certificates,
+        Self::Validators,
+        Self::EpochEnds,
         Self::Events,
         Self::StateTree,
         Self::StateIndex,
@@ -66,6 +72,8 @@ impl Column {
             Self::Transactions => "transactions",
             Self::Receipts => "receipts",
             Self::Certificates => "certificates",
+            Self::Validators => "validators",
+            Self::EpochEnds => "epoch_ends",
             Self::Events => "events",
             Self::StateTree => "state_tree",
             Self::StateIndex => "state_index",
@@ -86,6 +94,8 @@ impl Column {
             | Self::Transactions
             | Self::Receipts
             | Self::Certificates
+            | Self::Validators
+            | Self::EpochEnds
             | Self::Events
             | Self::StateTree
             | Self::StateIndex
@@ -105,6 +115,11 @@ impl std::fmt::Display for Column {
 /// Key of everything that is stored by height.
 pub(crate) fn height_key(height: Height) -> [u8; 8] {
     height.get().to_be_bytes()
+}
+
+/// Key of everything that is stored by epoch.
+pub(crate) fn epoch_key(epoch: Epoch) -> [u8; 8] {
+    epoch.get().to_be_bytes()
 }
 
 /// The height at the front of a key or value.

@@ -9,8 +9,10 @@
 //! After a failed write nothing more is written ([`LedgerError::Poisoned`]): it is unknown whether the block is on disk.
 //! The process ends, and [`Ledger::open`] finds out.
 
+mod epochs;
 mod proofs;
 mod reads;
+mod snapshot;
 
 use crate::batch::Batch;
 use crate::column::{Column, height_key};
@@ -24,10 +26,12 @@ use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::ids::{BlockId, GenesisHash, Height};
 use salus_primitives::receipt::Receipt;
 use salus_primitives::state::{StateRoot, WriteSet};
+use salus_primitives::validators::ValidatorSet;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use reads::TransactionPosition;
+pub use snapshot::Snapshot;
 
 /// The final chain and the state after its last block. Shared: reads go on while a block is committed.
 pub struct Ledger {
@@ -65,6 +69,17 @@ pub struct Head {
     pub state_root: StateRoot,
 }
 
+/// What a chain begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstBlock<'a> {
+    /// Block 0.
+    pub block: &'a Block,
+    /// The state it begins with.
+    pub writes: &'a WriteSet,
+    /// The validators of epochs 1 and 2. Block 0 names the former.
+    pub validators: [&'a ValidatorSet; 2],
+}
+
 /// A final block with everything it leaves behind.
 #[derive(Debug, Clone, Copy)]
 pub struct FinalBlock<'a> {
@@ -76,6 +91,8 @@ pub struct FinalBlock<'a> {
     pub writes: &'a WriteSet,
     /// What these writes do to the tree.
     pub tree: &'a TreeDelta,
+    /// If it is an epoch's last block: the validators it elects, for the epoch after the next.
+    pub elected: Option<&'a ValidatorSet>,
     /// Its own finalisation, checked. `None` if a descendant's made it final.
     pub finalization: Option<&'a Certificate>,
 }
@@ -111,7 +128,7 @@ pub enum LedgerError {
         /// What the ledger holds.
         expected: StateRoot,
     },
-    /// Receipts or tree changes that are not this block's.
+    /// Receipts, tree changes or validators that are not this block's.
     #[error("{what} of block {height} do not belong to it")]
     Mismatch {
         /// The block's height.
@@ -164,21 +181,18 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError::WrongChain`] and [`StoreError::Schema`] for another store; [`LedgerError::NotGenesis`] and
-    /// [`LedgerError::WrongStateRoot`] for a block 0 that does not fit its writes.
+    /// [`LedgerError::WrongStateRoot`] or [`LedgerError::Mismatch`] for a block 0 that does not fit its writes or validators.
     pub fn open(
         store: Arc<dyn Store>,
-        genesis: &Block,
-        writes: &WriteSet,
+        genesis: &FirstBlock<'_>,
         retention: Retention,
     ) -> Result<Self, LedgerError> {
-        let name = genesis
-            .header
-            .genesis_hash()
-            .ok_or(LedgerError::NotGenesis {
-                found: genesis.header.height,
-            })?;
+        let header = &genesis.block.header;
+        let name = header.genesis_hash().ok_or(LedgerError::NotGenesis {
+            found: header.height,
+        })?;
         if !schema::check(&*store, &name)? {
-            write_genesis(&*store, &name, genesis, writes)?;
+            write_genesis(&*store, &name, genesis)?;
         }
         store.sync()?;
         let head = read_head(&*store)?;
@@ -247,6 +261,7 @@ impl Ledger {
         if let Some(certificate) = block.finalization {
             check_finalizes(certificate, header, &next.id)?;
         }
+        epochs::check(&*self.store, header, block.elected)?;
 
         let mut batch = Batch::new();
         stage_block(&*self.store, &mut batch, block, &next)?;
@@ -358,9 +373,13 @@ struct Progress {
 fn write_genesis(
     store: &dyn Store,
     name: &GenesisHash,
-    block: &Block,
-    writes: &WriteSet,
+    genesis: &FirstBlock<'_>,
 ) -> Result<(), LedgerError> {
+    let FirstBlock {
+        block,
+        writes,
+        validators: [first, second],
+    } = *genesis;
     let tree = Tree::new(store).apply(&[], Height::ZERO, writes)?;
     let claimed = block.header.parent_state_root;
     if claimed != tree.root() {
@@ -370,6 +389,7 @@ fn write_genesis(
             expected: tree.root(),
         });
     }
+    epochs::check_first(&block.header, first, second)?;
     let head = Head {
         height: Height::ZERO,
         id: block.id(),
@@ -377,11 +397,13 @@ fn write_genesis(
     };
     let mut batch = Batch::new();
     schema::describe(&mut batch, name);
+    epochs::stage_validators(&mut batch, first);
     let block = FinalBlock {
         block,
         receipts: &[],
         writes,
         tree: &tree,
+        elected: Some(second),
         finalization: None,
     };
     stage_block(store, &mut batch, &block, &head)?;
@@ -412,6 +434,9 @@ fn stage_block(
     }
     if let Some(certificate) = block.finalization {
         record::put_encoded(batch, Column::Certificates, key, certificate);
+    }
+    if let Some(elected) = block.elected {
+        epochs::stage_end(batch, &block.block.header, elected);
     }
     events::stage(batch, height, block.receipts);
     state::stage(store, batch, height, block.writes)?;

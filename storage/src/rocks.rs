@@ -245,6 +245,8 @@ fn column_options(column: Column, cache: &Cache) -> Options {
         | Column::BlockIds
         | Column::Transactions
         | Column::Certificates
+        | Column::Validators
+        | Column::EpochEnds
         | Column::Events
         | Column::StateTree
         | Column::StateIndex

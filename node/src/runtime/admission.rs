@@ -365,7 +365,7 @@ mod tests {
         };
         let genesis = spec.check().expect("legal").build();
         let store = Arc::new(MemoryStore::new());
-        let (block, writes) = (&genesis.block, &genesis.writes);
-        Ledger::open(store, block, writes, Retention::default()).expect("a blank store")
+        let first = crate::origin::first_block(&genesis);
+        Ledger::open(store, &first, Retention::default()).expect("a blank store")
     }
 }

@@ -15,7 +15,7 @@ use salus_primitives::state_tree::root_of;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::{Call, SignedTransaction, Transaction};
 use salus_primitives::validators::{Validator, ValidatorSet};
-use salus_storage::ledger::{FinalBlock, Head, Ledger, LedgerError, Retention};
+use salus_storage::ledger::{FinalBlock, FirstBlock, Head, Ledger, LedgerError, Retention};
 use salus_storage::memory::MemoryStore;
 use salus_storage::rocks::RocksStore;
 use salus_storage::store::Store;
@@ -82,6 +82,8 @@ pub(crate) struct Chain {
     pub(crate) genesis: Block,
     pub(crate) genesis_writes: WriteSet,
     pub(crate) validators: ValidatorSet,
+    /// Epoch `e` ends with the block of height `e` times this.
+    pub(crate) epoch_blocks: u64,
     pub(crate) retention: Retention,
 }
 
@@ -91,21 +93,14 @@ pub(crate) struct Built {
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) writes: WriteSet,
     pub(crate) tree: Arc<TreeDelta>,
+    pub(crate) elected: Option<ValidatorSet>,
     pub(crate) certificate: Option<Certificate>,
 }
 
 impl Chain {
     /// The chain of a seed.
     pub(crate) fn new(seed: u8) -> Self {
-        let validators = (0u8..4)
-            .map(|n| Validator {
-                entity: EntityId([n; 32]),
-                key: key(n).public(),
-                network_key: PublicKey([n + 50; 32]),
-                weight: 1,
-            })
-            .collect();
-        let validators = ValidatorSet::new(Epoch::new(1), validators).unwrap();
+        let validators = validators(Epoch::new(1));
         let genesis_writes = writes(&[(100, seed), (101, 7)]);
         let state_root = root_of(
             genesis_writes
@@ -134,6 +129,7 @@ impl Chain {
             genesis,
             genesis_writes,
             validators,
+            epoch_blocks: 1_000,
             retention: Retention::default(),
         }
     }
@@ -145,7 +141,12 @@ impl Chain {
 
     /// Opens the ledger of this chain.
     pub(crate) fn open(&self, store: Arc<dyn Store>) -> Result<Ledger, LedgerError> {
-        Ledger::open(store, &self.genesis, &self.genesis_writes, self.retention)
+        let first = FirstBlock {
+            block: &self.genesis,
+            writes: &self.genesis_writes,
+            validators: [&self.validators, &validators(Epoch::new(2))],
+        };
+        Ledger::open(store, &first, self.retention)
     }
 
     /// A block on the head of `ledger`.
@@ -186,9 +187,11 @@ impl Chain {
                 }],
             })
             .collect();
+        let epoch = Epoch::new(height.get().div_ceil(self.epoch_blocks));
+        let ends = height.get().is_multiple_of(self.epoch_blocks);
         let header = Header {
             height,
-            epoch: Epoch::new(1),
+            epoch,
             view: View::new(height.get()),
             parent: head.id,
             time: Timestamp::from_millis(1_000 + height.get()),
@@ -199,7 +202,7 @@ impl Chain {
             transaction_root: transaction_root(&transactions),
             parent_state_root: head.state_root,
             parent_receipt_root: receipt_root(parent_receipts),
-            next_validators: None,
+            next_validators: ends.then(|| validators(epoch.next()).digest()),
         };
         let certificate = Some(self.finalize(&header));
         Built {
@@ -210,6 +213,7 @@ impl Chain {
             receipts,
             writes,
             tree: Arc::new(tree),
+            elected: ends.then(|| validators(epoch.next().next())),
             certificate,
         }
     }
@@ -266,9 +270,23 @@ impl Built {
             receipts: &self.receipts,
             writes: &self.writes,
             tree: &self.tree,
+            elected: self.elected.as_ref(),
             finalization: self.certificate.as_ref(),
         }
     }
+}
+
+/// The validators of an epoch: four with equal weight, and other connections in each.
+pub(crate) fn validators(epoch: Epoch) -> ValidatorSet {
+    let validators = (0u8..4)
+        .map(|n| Validator {
+            entity: EntityId([n; 32]),
+            key: key(n).public(),
+            network_key: PublicKey([n + 50 + epoch.get() as u8; 32]),
+            weight: 1,
+        })
+        .collect();
+    ValidatorSet::new(epoch, validators).unwrap()
 }
 
 fn key(n: u8) -> SecretKey {

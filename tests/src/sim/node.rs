@@ -110,8 +110,7 @@ impl Node {
         let genesis = &self.genesis;
         let ledger = Ledger::open(
             Arc::<MemoryStore>::clone(&self.store),
-            &genesis.block,
-            &genesis.writes,
+            &salus_node::origin::first_block(genesis),
             Retention::default(),
         )
         .expect("the store opens");

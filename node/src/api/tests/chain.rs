@@ -39,8 +39,7 @@ impl Chain {
         let genesis = spec.check().expect("legal").build();
         let ledger = Ledger::open(
             Arc::new(MemoryStore::new()),
-            &genesis.block,
-            &genesis.writes,
+            &crate::origin::first_block(&genesis),
             Retention::default(),
         )
         .expect("a blank store");
@@ -103,6 +102,7 @@ impl Chain {
                 receipts: &receipts,
                 writes: &writes,
                 tree: &tree,
+                elected: None,
                 finalization: Some(&certificate),
             })
             .expect("commits");
