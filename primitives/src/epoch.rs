@@ -40,18 +40,37 @@ pub enum FrameError {
     Length(u64),
 }
 
-/// Reads the frame at the front of `bytes`: the encoded change, and what follows. `None` at the end.
-///
-/// # Errors
-/// [`FrameError`].
-pub fn split_frame(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, FrameError> {
-    if bytes.is_empty() {
-        return Ok(None);
+/// The encoded changes in frames, one after the other. Ends at the first error.
+#[derive(Clone, Debug)]
+pub struct Frames<'a>(&'a [u8]);
+
+impl<'a> Frames<'a> {
+    /// Those in `bytes`.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
-    let (length, rest) = bytes.split_first_chunk().ok_or(FrameError::CutShort)?;
-    let length = frame_length(*length)?;
-    let frame = rest.split_at_checked(length);
-    frame.map(Some).ok_or(FrameError::CutShort)
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<&'a [u8], FrameError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let split = match self.0.split_first_chunk() {
+            Some((front, rest)) => frame_length(*front)
+                .and_then(|length| rest.split_at_checked(length).ok_or(FrameError::CutShort)),
+            None => Err(FrameError::CutShort),
+        };
+        let (change, rest) = match split {
+            Ok((change, rest)) => (Ok(change), rest),
+            Err(error) => (Err(error), &[][..]),
+        };
+        self.0 = rest;
+        Some(change)
+    }
 }
 
 /// How many bytes follow the front of a frame.
@@ -173,13 +192,14 @@ mod tests {
         let change = change();
         let two = [change.framed(), change.framed()].concat();
 
-        let (first, rest) = split_frame(&two).expect("framed").expect("one");
-        assert_eq!(first, codec::encode(&change));
-        let (second, rest) = split_frame(rest).expect("framed").expect("another");
-        assert_eq!(codec::decode(second, EPOCH_CHANGE_MAX), Ok(change));
-        assert_eq!(split_frame(rest), Ok(None));
-        for cut in 1..8 + first.len() {
-            assert_eq!(split_frame(&two[..cut]), Err(FrameError::CutShort));
+        let frames: Vec<_> = Frames::new(&two).collect();
+        assert_eq!(frames, [Ok(&codec::encode(&change)[..]); 2]);
+        let length = two.len() / 2;
+        for cut in 1..length {
+            let mut frames = Frames::new(&two[..length + cut]);
+            assert!(matches!(frames.next(), Some(Ok(_))));
+            assert_eq!(frames.next(), Some(Err(FrameError::CutShort)), "{cut}");
+            assert_eq!(frames.next(), None);
         }
     }
 
@@ -190,8 +210,8 @@ mod tests {
         assert_eq!(frame_length(longest.to_le_bytes()), Ok(EPOCH_CHANGE_MAX));
         for length in [0, longest + 1, u64::MAX] {
             assert_eq!(
-                split_frame(&length.to_le_bytes()),
-                Err(FrameError::Length(length))
+                Frames::new(&length.to_le_bytes()).next(),
+                Some(Err(FrameError::Length(length)))
             );
         }
     }
