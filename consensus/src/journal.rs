@@ -4,6 +4,7 @@ use crate::proposal::Proposal;
 use crate::vote::Vote;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::Certificate;
+use salus_primitives::ids::Epoch;
 use serde::{Deserialize, Serialize};
 
 /// One record of the vote journal.
@@ -17,6 +18,19 @@ pub enum JournalEntry {
     Proposal(Box<Proposal>),
     /// This node's own vote.
     Vote(Vote),
+}
+
+impl JournalEntry {
+    /// The epoch it is of.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        match self {
+            Self::Entry(certificate) => certificate.statement.epoch(),
+            Self::Body(block) => block.header.epoch,
+            Self::Proposal(proposal) => proposal.vote.statement.epoch(),
+            Self::Vote(vote) => vote.statement.epoch(),
+        }
+    }
 }
 
 /// Upper bound of an encoded record in bytes.

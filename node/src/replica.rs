@@ -105,6 +105,10 @@ impl Replica {
             entropy,
         } = origin;
         let mut pending = Vec::new();
+        let epoch = config.validators.epoch();
+        let (journal, ahead) = journal
+            .into_iter()
+            .partition(|entry: &JournalEntry| entry.epoch() <= epoch);
         let engine = Engine::restore(config, certificate, journal, now, &mut pending);
         let mut replica = Self {
             engine,
@@ -115,7 +119,7 @@ impl Replica {
             next_peer: 0,
             asked: BTreeSet::new(),
             ranges_asked: BTreeSet::new(),
-            epochs: Epochs::new(member),
+            epochs: Epochs::new(member, ahead),
             standings: Standings::default(),
             suspension: Suspension::default(),
             waiting: None,
@@ -420,6 +424,14 @@ impl Replica {
             .forward_at()
             .map(|due| due.max(self.forward_at).max(now.monotonic.plus_millis(1)));
         [engine, forward].into_iter().flatten().min()
+    }
+
+    /// What a shorter journal must hold to be as good as the whole one.
+    #[must_use]
+    pub fn live_entries(&self) -> Vec<JournalEntry> {
+        let mut entries = self.engine.live_entries();
+        entries.extend(self.epochs.ahead().iter().cloned());
+        entries
     }
 
     /// The engine, for reading.

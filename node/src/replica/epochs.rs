@@ -5,6 +5,7 @@ use crate::wire::Request;
 use salus_consensus::clock::{Monotonic, Now};
 use salus_consensus::config::{Config, Timing, Voter};
 use salus_consensus::engine::Engine;
+use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::{Message, Peer};
 use salus_primitives::crypto::sign::Signer;
 use salus_primitives::ids::{BlockId, EntityId, Epoch};
@@ -30,6 +31,9 @@ pub(super) struct Epochs {
     elected: BTreeMap<BlockId, Arc<ValidatorSet>>,
     /// When blocks of a later epoch were asked for last.
     asked_at: Option<Monotonic>,
+    /// What the journal holds of epochs after the present one. Commits are less durable than votes: after a loss of power a
+    /// node may stand in an earlier epoch than it has voted in, and comes to the later one again (rule 8).
+    ahead: Vec<JournalEntry>,
 }
 
 impl Member {
@@ -47,12 +51,18 @@ impl Member {
 }
 
 impl Epochs {
-    pub(super) const fn new(member: Member) -> Self {
+    pub(super) const fn new(member: Member, ahead: Vec<JournalEntry>) -> Self {
         Self {
             member,
             elected: BTreeMap::new(),
             asked_at: None,
+            ahead,
         }
+    }
+
+    /// What the journal holds of later epochs.
+    pub(super) fn ahead(&self) -> &[JournalEntry] {
+        &self.ahead
     }
 
     pub(super) fn elected(&mut self, block: BlockId, elected: Arc<ValidatorSet>) {
@@ -81,8 +91,12 @@ impl Replica {
         self.proposer.next_validators = Arc::clone(&elected);
         self.asked.clear();
         self.waiting = None;
+        let (journal, ahead) = std::mem::take(&mut self.epochs.ahead)
+            .into_iter()
+            .partition(|entry| entry.epoch() <= epoch);
+        self.epochs.ahead = ahead;
         let mut pending = Vec::new();
-        self.engine = Engine::restore(config, None, Vec::new(), now, &mut pending);
+        self.engine = Engine::restore(config, None, journal, now, &mut pending);
         effects.push(Effect::EpochBegun {
             validators,
             next: elected,

@@ -278,7 +278,7 @@ impl Consensus {
             // behind the commit of the last final block, which was asked for before
             let (done, synced) = std_mpsc::channel();
             self.execute(Command::Sync(done))?;
-            let live = self.replica.engine().live_entries();
+            let live = self.replica.live_entries();
             self.votes.shorten(&live, synced);
         }
         self.finish_shortening()

@@ -299,7 +299,6 @@ impl Node {
         running.ledger.sync().expect("no faults planned");
         let live: Vec<Vec<u8>> = running
             .replica
-            .engine()
             .live_entries()
             .iter()
             .map(codec::encode)

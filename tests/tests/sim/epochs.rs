@@ -69,3 +69,44 @@ fn a_node_that_was_away_follows_the_epochs() {
     assert!(sim.run_until_final(60_000), "{:?}", sim.final_heights());
     agree(&sim);
 }
+
+/// All nodes lose their power soon after an epoch began, and with it the last blocks of the epoch before. They stand in that one
+/// again, come to the later one a second time, and what they said there stays said.
+#[test]
+fn a_power_cut_takes_no_vote_of_the_later_epoch() {
+    let epoch_at = |sim: &Sim| {
+        let heights = sim.final_heights().into_iter();
+        heights.map(|height| height.get() / 8).max()
+    };
+    let mut fell_back = 0;
+    for seed in 560..564 {
+        let mut sim = Sim::with_epochs(seed, &EQUAL, Plan::calm(), 8);
+        for round in 0..12 {
+            let epoch = epoch_at(&sim);
+            while epoch_at(&sim) == epoch {
+                sim.submit(round % 4, Lane::Routine);
+                sim.run_for(5);
+            }
+            let pause = sim.below(40);
+            sim.run_for(pause);
+            let before = epoch_at(&sim);
+            sim.cut_power();
+            for node in 0..4 {
+                sim.start(node);
+            }
+            fell_back += usize::from(epoch_at(&sim) < before);
+        }
+
+        // what only waited is lost with the power, what was final is not
+        let before = sim.final_heights();
+        sim.submit(0, Lane::Routine);
+        sim.run_for(15_000);
+        let after = sim.final_heights();
+        assert!(
+            before.iter().max() < after.iter().min(),
+            "seed {seed}: {before:?} {after:?}"
+        );
+        agree(&sim);
+    }
+    assert!(fell_back > 0, "no cut took an epoch's last block");
+}
