@@ -13,7 +13,7 @@ pub struct Caller {
     pub principal: Principal,
 }
 
-/// Who can act: an entity through its operator, or a device.
+/// Who can act: an entity through its operator or its validator, or a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// An entity.
@@ -32,6 +32,14 @@ pub enum Principal {
         /// What its owner is.
         role: Role,
     },
+    /// A member's validator, by the key it votes with in this epoch or did in the one before. It says only what a validator
+    /// node says by itself: its key lies on a machine that runs unattended.
+    Validator {
+        /// Whose validator.
+        id: EntityId,
+        /// What the member is.
+        role: Role,
+    },
 }
 
 impl Principal {
@@ -39,7 +47,9 @@ impl Principal {
     #[must_use]
     pub const fn role(&self) -> Role {
         match self {
-            Self::Entity { role, .. } | Self::Device { role, .. } => *role,
+            Self::Entity { role, .. }
+            | Self::Device { role, .. }
+            | Self::Validator { role, .. } => *role,
         }
     }
 
@@ -47,7 +57,7 @@ impl Principal {
     #[must_use]
     pub const fn entity(&self) -> EntityId {
         match self {
-            Self::Entity { id, .. } => *id,
+            Self::Entity { id, .. } | Self::Validator { id, .. } => *id,
             Self::Device { owner, .. } => *owner,
         }
     }
@@ -56,7 +66,7 @@ impl Principal {
     #[must_use]
     pub const fn device(&self) -> Option<DeviceId> {
         match self {
-            Self::Entity { .. } => None,
+            Self::Entity { .. } | Self::Validator { .. } => None,
             Self::Device { id, .. } => Some(*id),
         }
     }

@@ -1,6 +1,6 @@
 //! From a block's transactions to its writes and receipts.
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Principal};
 use crate::context::{BlockContext, Context, Occasion};
 use crate::error::{Halt, StableError, stable_errors};
 use crate::meter::{LimitExceeded, Limits};
@@ -8,7 +8,8 @@ use crate::native::identity::{self, NoPrincipal};
 use crate::native::{blockcfg, staking};
 use crate::overlay::Overlay;
 use crate::registry::{Failure, Registry};
-use salus_primitives::ids::ContractId;
+use salus_primitives::ids::{ContractId, Height};
+use salus_primitives::lane::Lane;
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::receipt::{Event, Outcome, Receipt};
 use salus_primitives::state::{StateRead, StateReadError, WriteSet};
@@ -134,17 +135,18 @@ impl Executor {
 
     /// Whether a transaction has any hope over `state`: its sender may act and use the lane, the contract exists and
     /// its call decodes and makes sense from this sender. For admission; what it lets through can still fail when executed.
-    /// A contract that is registered but not active yet passes.
+    /// `next` is the height of the block after `state`. A contract that is registered but not active yet passes.
     ///
     /// # Errors
     /// [`StateReadError`] if the store fails. A [`Refusal`] is the answer, not an error of this function.
     pub fn check(
         &self,
         transaction: &Transaction,
+        next: Height,
         state: &dyn StateRead,
     ) -> Result<Result<(), Refusal>, StateReadError> {
         let parameters = blockcfg::parameters(state)?;
-        let caller = match resolve(transaction, &parameters, state)? {
+        let caller = match resolve(transaction, next, &parameters, state)? {
             Ok(caller) => caller,
             Err(error) => return Ok(Err(error.into())),
         };
@@ -166,7 +168,7 @@ impl Executor {
         parameters: &ChainParameters,
         state: &dyn StateRead,
     ) -> Result<Result<(WriteSet, Vec<Event>), Refusal>, StateReadError> {
-        let caller = match resolve(transaction, parameters, state)? {
+        let caller = match resolve(transaction, block.height, parameters, state)? {
             Ok(caller) => caller,
             Err(error) => return Ok(Err(error.into())),
         };
@@ -188,20 +190,28 @@ impl Executor {
     }
 }
 
-/// Who sends, if it may act now and in this lane.
+/// Who sends, if it may act in the block of this height and in this lane.
+///
+/// A validator uses the routine lane, whatever its role, and no other: what validators say of one another must not depend on
+/// whether genesis lets insurers, say, into a lane.
 fn resolve(
     transaction: &Transaction,
+    height: Height,
     parameters: &ChainParameters,
     state: &dyn StateRead,
 ) -> Result<Result<Caller, ExecutorError>, StateReadError> {
     let key = transaction.sender;
-    let principal = match identity::principal_of_key(state, &key)? {
+    let epoch = parameters.epoch_at(height);
+    let principal = match identity::principal_of_key(state, &key, epoch)? {
         Ok(principal) => principal,
         Err(none) => return Ok(Err(none.into())),
     };
-    let allowed = parameters
-        .lane(transaction.lane)
-        .is_some_and(|lane| lane.roles.contains(&principal.role()));
+    let allowed = match principal {
+        Principal::Validator { .. } => transaction.lane == Lane::Routine,
+        Principal::Entity { role, .. } | Principal::Device { role, .. } => parameters
+            .lane(transaction.lane)
+            .is_some_and(|lane| lane.roles.contains(&role)),
+    };
     if !allowed {
         return Ok(Err(ExecutorError::LaneNotAllowed));
     }

@@ -40,13 +40,15 @@ impl GenesisMember {
     }
 }
 
-/// The writes of block 0. The order of `members` does not matter.
+/// The writes of block 0. The order of `members` does not matter; `participation_percent` is the share of votes that is asked of
+/// members until governance changes it.
 ///
 /// Checks nothing: names, keys, weights and bounds are `salus-genesis`'s to check before.
 #[must_use]
 pub fn genesis_writes(
     members: &[GenesisMember],
     parameters: &ChainParameters,
+    participation_percent: u8,
     chain: &str,
 ) -> WriteSet {
     let mut writes = WriteSet::default();
@@ -54,6 +56,6 @@ pub fn genesis_writes(
     for member in members {
         identity::genesis(member, &mut writes);
     }
-    staking::genesis(members, parameters, &mut writes);
+    staking::genesis(members, parameters, participation_percent, &mut writes);
     writes
 }

@@ -42,7 +42,12 @@ impl Genesis {
     /// carries, in other blocks the parent's, is that of the genesis state.
     #[must_use]
     pub fn build(self) -> GenesisBlock {
-        let writes = genesis_writes(&self.members, &self.parameters, &self.chain);
+        let writes = genesis_writes(
+            &self.members,
+            &self.parameters,
+            self.participation_percent,
+            &self.chain,
+        );
         let header = Header {
             height: Height::ZERO,
             epoch: Epoch::ZERO,

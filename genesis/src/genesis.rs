@@ -4,7 +4,7 @@ use crate::spec::{GenesisSpec, MemberSpec};
 use salus_contracts::genesis::GenesisMember;
 use salus_contracts::native::blockcfg::bounds::{self, BoundsError};
 use salus_contracts::native::identity::{exchange_key_is_usable, name_is_valid};
-use salus_contracts::native::staking::genesis_election;
+use salus_contracts::native::staking::{PARTICIPATION_MAX, genesis_election};
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::KeyError;
 use salus_primitives::ids::{EntityId, Epoch};
@@ -19,6 +19,7 @@ pub struct Genesis {
     pub(crate) chain: String,
     pub(crate) time: Timestamp,
     pub(crate) parameters: ChainParameters,
+    pub(crate) participation_percent: u8,
     /// Ascending by entity id, like the validators, who are elected from them.
     pub(crate) members: Vec<GenesisMember>,
     pub(crate) validators: ValidatorSet,
@@ -101,6 +102,8 @@ impl GenesisSpec {
         }
         let parameters = self.parameters();
         bounds::check(&parameters)?;
+        let participation_percent = self.consensus.participation_percent;
+        check_participation(participation_percent)?;
         check_names(&self.members)?;
         check_keys(&self.members)?;
         let mut members: Vec<GenesisMember> = self.members.iter().map(member).collect();
@@ -118,6 +121,7 @@ impl GenesisSpec {
             chain: self.chain.clone(),
             time: self.genesis_time.0,
             parameters,
+            participation_percent,
             members,
             validators,
             second_validators,
@@ -151,6 +155,18 @@ impl GenesisSpec {
             lanes: lanes.collect(),
         }
     }
+}
+
+fn check_participation(percent: u8) -> Result<(), GenesisError> {
+    if percent <= PARTICIPATION_MAX {
+        return Ok(());
+    }
+    let problem = Problem::Range {
+        found: percent.into(),
+        minimum: 0,
+        maximum: PARTICIPATION_MAX.into(),
+    };
+    Err(error("consensus.participation_percent", problem))
 }
 
 fn check_names(members: &[MemberSpec]) -> Result<(), GenesisError> {

@@ -25,7 +25,7 @@ pub struct GenesisSpec {
     pub members: Vec<MemberSpec>,
 }
 
-/// Table `[consensus]`. What each means: [`ChainParameters`](salus_primitives::parameters::ChainParameters).
+/// Table `[consensus]`. What most mean: [`ChainParameters`](salus_primitives::parameters::ChainParameters).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(
@@ -43,6 +43,8 @@ pub struct ConsensusSpec {
     pub epoch_blocks: u64,
     pub seats: u16,
     pub proposal_blocks: u64,
+    /// The share of votes that is asked of members, in percent; 0 to 66, and 0 sets nobody inactive. Governance changes it.
+    pub participation_percent: u8,
 }
 
 /// Tables `[lanes.*]`: every lane must be there.
@@ -138,6 +140,7 @@ impl GenesisSpec {
             epoch_blocks,
             seats,
             proposal_blocks,
+            participation_percent,
         } = &self.consensus;
         write!(
             out,
@@ -170,6 +173,8 @@ epoch_blocks = {epoch_blocks}
 seats = {seats}
 # For how many blocks members can sign a proposal.
 proposal_blocks = {proposal_blocks}
+# Members whose votes were seen in less than this share of an epoch's views are set inactive, until they return; 0 for none.
+participation_percent = {participation_percent}
 
 # Per lane: how many verifiers attest a block (m; more than there are members means all), how many
 # transactions it holds at most (theta), and whose devices and operators may use it.

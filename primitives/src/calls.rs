@@ -5,7 +5,7 @@
 use crate::crypto::exchange::ExchangePublic;
 use crate::crypto::sign::PublicKey;
 use crate::evidence::Evidence;
-use crate::ids::{ContractId, DeviceId, EntityId};
+use crate::ids::{ContractId, DeviceId, EntityId, Epoch};
 use crate::reading::SealedReading;
 use crate::transaction::TxId;
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ pub enum RecordsCall {
     Submit(SealedReading),
 }
 
-/// Calls of the `staking` contract. All but [`StakingCall::Report`] are a member's, about itself.
+/// Calls of the `staking` contract. All but [`StakingCall::Report`] and [`StakingCall::Observe`] are a member's, about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StakingCall {
     /// The member stands as a candidate for a seat.
@@ -128,6 +128,26 @@ pub enum StakingCall {
     Return,
     /// Anyone reports a validator that broke the protocol.
     Report(Box<Evidence>),
+    /// A validator of the epoch before says, once, what it saw of the others in it.
+    Observe(Observed),
+}
+
+/// What one validator saw of all in an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Which epoch.
+    pub epoch: Epoch,
+    /// How many of its views the validator observed: those in which it saw, with its own, the votes of a quorum.
+    pub views: u32,
+    /// What it saw of each seat, in the order of seats, its own included.
+    pub seats: Vec<ObservedSeat>,
+}
+
+/// What one validator saw of a seat in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedSeat {
+    /// In how many of the observed views it saw a vote of the seat, of whatever kind and however late.
+    pub votes: u32,
 }
 
 /// To whom a member delegates its weight.
@@ -201,5 +221,10 @@ pub enum Change {
     Release {
         /// Which member.
         member: EntityId,
+    },
+    /// Members are set inactive below another share of votes, from the end of the present epoch on.
+    SetParticipation {
+        /// In percent of the views observed; 0 to 66, and 0 sets nobody inactive.
+        percent: u8,
     },
 }

@@ -9,7 +9,8 @@
 //! - Each member has at most [`OPEN_MAX`] open proposals. A bound for all together could be used up by a minority, to keep
 //!   itself from being retired.
 //! - Expired proposals are removed when their proposer proposes again; a retired member's with it.
-//! - Consensus parameters do not change: engines, evidence and epochs rely on them across epochs.
+//! - Consensus parameters do not change: engines, evidence and epochs rely on them across epochs. The share of votes that is asked
+//!   of members is none: elections alone depend on it.
 
 mod change;
 mod event;
@@ -39,8 +40,8 @@ pub const OPEN_MAX: usize = 4;
 stable_errors! {
     /// Why a governance call is refused.
     pub enum GovernanceError {
-        /// A device called.
-        NotAnEntity = 1, "not_an_entity", "only entities can be members, not devices";
+        /// A device or a validator called.
+        NotAnEntity = 1, "not_an_entity", "only entities can be members, not devices or validators";
         /// The caller is no member.
         NotAMember = 2, "not_a_member", "the caller is no member";
         /// No such proposal, or it passed.
@@ -73,6 +74,8 @@ stable_errors! {
         BadKey = 16, "bad_key", "a key is no canonical point or has small order";
         /// The member is not jailed.
         NotJailed = 17, "not_jailed", "the member is not jailed";
+        /// See [`PARTICIPATION_MAX`](staking::PARTICIPATION_MAX).
+        ParticipationOutOfBounds = 19, "participation_out_of_bounds", "the participation asked of members is 0 to 66 percent";
         /// All is so already.
         NothingChanges = 18, "nothing_changes", "the change changes nothing";
     }
@@ -89,7 +92,9 @@ impl Contract for Governance {
 
     fn admit(caller: &Caller, call: &GovernanceCall) -> Result<(), GovernanceError> {
         match (caller.principal, call) {
-            (Principal::Device { .. }, _) => Err(GovernanceError::NotAnEntity),
+            (Principal::Device { .. } | Principal::Validator { .. }, _) => {
+                Err(GovernanceError::NotAnEntity)
+            }
             (Principal::Entity { .. }, GovernanceCall::Propose(change)) => {
                 change::check_form(change)
             }

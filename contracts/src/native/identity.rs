@@ -49,8 +49,8 @@ pub const DEVICE_ROLES: [Role; 3] = [Role::Hospital, Role::Pharmacy, Role::Insti
 stable_errors! {
     /// Why an identity call is refused.
     pub enum IdentityError {
-        /// A device called.
-        NotAnEntity = 1, "not_an_entity", "only entities manage identities, not devices";
+        /// A device or a validator called.
+        NotAnEntity = 1, "not_an_entity", "only entities manage identities, not devices or validators";
         /// Another role called what is a ministry's to do.
         NotAMinistry = 2, "not_a_ministry", "only a ministry may do this";
         /// Ministries come from genesis and governance.
@@ -101,7 +101,9 @@ impl Contract for Identity {
     fn admit(caller: &Caller, call: &IdentityCall) -> Result<(), IdentityError> {
         let role = match caller.principal {
             Principal::Entity { role, .. } => role,
-            Principal::Device { .. } => return Err(IdentityError::NotAnEntity),
+            Principal::Device { .. } | Principal::Validator { .. } => {
+                return Err(IdentityError::NotAnEntity);
+            }
         };
         match call {
             IdentityCall::RegisterEntity {

@@ -12,8 +12,11 @@
 //! - Jailed members keep their say in governance: weight speaks there, not conduct.
 //! - A delegation to a candidate that steps down, is jailed or inactive is kept and counts again when it is back. One to a
 //!   member that retires is lost for good.
+//! - What a validator says by itself, [`StakingCall::Report`] and [`StakingCall::Observe`], its node signs with the key it votes with,
+//!   and may say nothing else with it.
 //! - Delegations are summed at elections, not kept as sums: there is no second number that could disagree.
 
+mod attendance;
 mod election;
 mod epoch;
 mod event;
@@ -21,29 +24,34 @@ mod members;
 mod roll;
 mod state;
 
+pub use attendance::{Absence, PARTICIPATION_MAX};
 pub use election::{Standing, elect, election, genesis_election, standings};
 pub use epoch::{close_epoch, record_set};
 pub use event::{
-    ADMITTED, DELEGATED, JAILED, KEYS_ROTATED, RELEASED, RETIRED, RETURNED, STEPPED_DOWN, STOOD,
-    StakingEvent, WEIGHT_SET, WITHDRAWN,
+    ADMITTED, DELEGATED, JAILED, KEYS_ROTATED, OBSERVED, PARTICIPATION_SET, RELEASED, RETIRED,
+    RETURNED, STEPPED_DOWN, STOOD, StakingEvent, WEIGHT_SET, WITHDRAWN,
 };
 pub use roll::{MEMBERS_MAX, Roll, RollError};
-pub use state::{Member, SETS_KEPT, member, member_key, offences, roll, roll_key, set, set_key};
+pub use state::{
+    Member, SETS_KEPT, member, member_key, offences, participation, participation_key, roll,
+    roll_key, set, set_key,
+};
 
 pub(crate) use epoch::genesis;
-pub(crate) use members::{admit, member_of, release, retire, roll_of, rotate_keys, set_weight};
+pub(crate) use members::{
+    admit, member_of, participation_of, release, retire, roll_of, rotate_keys, set_participation,
+    set_weight,
+};
+pub(crate) use state::votes_with;
 
 use crate::caller::{Caller, Principal};
 use crate::context::Context;
 use crate::contract::Contract;
 use crate::error::{ContractError, stable_errors};
-use crate::overlay::Overlay;
 use members::load_roll;
 use salus_primitives::calls::{Delegation, GOVERNANCE, IDENTITY, Part, STAKING, StakingCall};
-use salus_primitives::codec;
 use salus_primitives::evidence::{Evidence, EvidenceError};
 use salus_primitives::ids::{ContractId, EntityId};
-use salus_primitives::state::StateReadError;
 use state::{member_slot, offences_slot, set_slot};
 
 /// The contract, see the module.
@@ -56,8 +64,8 @@ pub const PARTS_MAX: usize = 32;
 stable_errors! {
     /// Why a staking call is refused.
     pub enum StakingError {
-        /// A device called what is a member's to do.
-        NotAnEntity = 1, "not_an_entity", "only entities can be members, not devices";
+        /// A device or a validator called what is a member's to do.
+        NotAnEntity = 1, "not_an_entity", "only entities can be members, not devices or validators";
         /// The caller is no member.
         NotAMember = 2, "not_a_member", "the caller is no member";
         /// The member stands already.
@@ -92,6 +100,18 @@ stable_errors! {
         OffenceAnswered = 17, "offence_answered", "governance has released the member since";
         /// The offender is a member no longer.
         OffenderRetired = 18, "offender_retired", "the offender is a member no longer";
+        /// An entity or a device called what only a validator's own key says.
+        NotAValidator = 19, "not_a_validator", "only a validator says what it saw, by the key it votes with";
+        /// The caller did not validate in the epoch it speaks of.
+        NoSeat = 20, "no_seat", "the validator had no seat in this epoch";
+        /// Only the epoch before the present one is observed: what is older has been judged, what is newer goes on.
+        NotTheEpochBefore = 21, "not_the_epoch_before", "validators say what they saw in the epoch before the present one";
+        /// Not one entry for each seat, or more votes than views.
+        MalformedObservation = 22, "malformed_observation", "each seat has an entry, and at most as many votes as there are views";
+        /// The validator saw too little to say anything, see [`attendance`](self::Absence).
+        TooFewViews = 23, "too_few_views", "the validator observed fewer views than half the epoch's blocks";
+        /// Each validator says it once.
+        AlreadyObserved = 24, "already_observed", "the validator has said what it saw already";
     }
 }
 
@@ -108,7 +128,13 @@ impl Contract for Staking {
     fn admit(caller: &Caller, call: &StakingCall) -> Result<(), StakingError> {
         match (call, caller.principal) {
             (StakingCall::Report(_), _) => Ok(()),
-            (_, Principal::Device { .. }) => Err(StakingError::NotAnEntity),
+            (StakingCall::Observe(observed), Principal::Validator { .. }) => {
+                attendance::check_form(observed)
+            }
+            (StakingCall::Observe(_), _) => Err(StakingError::NotAValidator),
+            (_, Principal::Device { .. } | Principal::Validator { .. }) => {
+                Err(StakingError::NotAnEntity)
+            }
             (StakingCall::Delegate(Delegation::Parts(parts)), _) => check_parts(parts),
             (
                 StakingCall::Stand
@@ -129,20 +155,9 @@ impl Contract for Staking {
             StakingCall::Withdraw => withdraw(context),
             StakingCall::Return => return_to_duty(context),
             StakingCall::Report(evidence) => report(context, &evidence),
+            StakingCall::Observe(observed) => attendance::observe(context, &observed),
         }
     }
-}
-
-/// Sets a member inactive: for the count of missed votes at the end of an epoch. No effect on who is no member.
-///
-/// # Errors
-/// [`StateReadError`] if the store fails.
-pub fn deactivate(state: &mut Overlay<'_>, id: &EntityId) -> Result<(), StateReadError> {
-    if let Some(mut inactive) = member(state, id)? {
-        inactive.inactive = true;
-        state.put(member_key(id), codec::encode(&inactive));
-    }
-    Ok(())
 }
 
 fn stand(context: &mut Context<'_>, candidate: bool) -> Outcome {
@@ -200,10 +215,10 @@ fn withdraw(context: &mut Context<'_>) -> Outcome {
 
 fn return_to_duty(context: &mut Context<'_>) -> Outcome {
     let (id, mut member) = caller(context)?;
-    if !member.inactive {
+    if member.inactive.take().is_none() {
         return Err(StakingError::NotInactive.into());
     }
-    member.inactive = false;
+    member.returned = Some(context.parameters().epoch_at(context.height()));
     context.store(&member_slot(&id), &member)?;
     context.emit(&StakingEvent::Returned { member: id })?;
     Ok(())

@@ -86,8 +86,9 @@ fn of_odd_length(device: u8) -> SignedTransaction {
 fn cases() -> Vec<(&'static str, SignedTransaction)> {
     vec![
         ("unknown_sender", reading(99, 1)),
-        // a validator's voting key signs no transactions
-        ("unknown_sender", register_device(HOSPITAL + 200, 50)),
+        // a validator's network key signs no transactions, and its voting key none of these
+        ("unknown_sender", register_device(HOSPITAL + 220, 50)),
+        ("not_an_entity", register_device(HOSPITAL + 200, 50)),
         ("device_revoked", reading(22, 1)),
         ("entity_revoked", register_device(12, 50)),
         ("entity_revoked", reading(24, 1)),
@@ -301,6 +302,12 @@ fn codes_and_names_are_pinned() {
             (16, "offence_known"),
             (17, "offence_answered"),
             (18, "offender_retired"),
+            (19, "not_a_validator"),
+            (20, "no_seat"),
+            (21, "not_the_epoch_before"),
+            (22, "malformed_observation"),
+            (23, "too_few_views"),
+            (24, "already_observed"),
         ]
     );
     assert_eq!(
@@ -324,6 +331,7 @@ fn codes_and_names_are_pinned() {
             (16, "bad_key"),
             (17, "not_jailed"),
             (18, "nothing_changes"),
+            (19, "participation_out_of_bounds"),
         ]
     );
     assert_eq!(table(6), []);

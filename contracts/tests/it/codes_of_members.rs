@@ -7,7 +7,8 @@ use salus_contracts::genesis::GenesisMember;
 use salus_contracts::native::governance::GovernanceError;
 use salus_contracts::native::staking::{MEMBERS_MAX, StakingError};
 use salus_primitives::calls::{
-    Change, Delegation, GOVERNANCE, GovernanceCall, Part, Role, STAKING, StakingCall, ValidatorKeys,
+    Change, Delegation, GOVERNANCE, GovernanceCall, Observed, ObservedSeat, Part, Role, STAKING,
+    StakingCall, ValidatorKeys,
 };
 use salus_primitives::certificate::Statement;
 use salus_primitives::crypto::sign::{PublicKey, SecretKey};
@@ -78,7 +79,14 @@ fn prepared() -> World {
     for n in 0..4 {
         assert_eq!(world.run(nth(propose(4, set_weight(5, 9)), n)), "ok");
     }
+    assert_eq!(world.run(observe(5, &said(&world))), "ok");
     world
+}
+
+/// What a validator can say of the epoch before the present one.
+fn said(world: &World) -> Observed {
+    let epoch = parameters().epoch_at(world.next().height);
+    observed(world, epoch.get() - 1, 10, &[])
 }
 
 /// As many members as there can be, of weight 1, the ministry among them, and an entity that is none.
@@ -182,8 +190,55 @@ fn staking_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
         }
         evidence
     };
+    let said = said(world);
+    let other = |change: &dyn Fn(&mut Observed)| {
+        let mut said = said.clone();
+        change(&mut said);
+        observe(4, &said)
+    };
     vec![
         ("not_an_entity", staking(DEVICE, &StakingCall::Stand)),
+        ("not_an_entity", staking(201, &StakingCall::Stand)),
+        (
+            "not_a_validator",
+            staking(1, &StakingCall::Observe(said.clone())),
+        ),
+        (
+            "not_a_validator",
+            staking(DEVICE, &StakingCall::Observe(said.clone())),
+        ),
+        (
+            "not_the_epoch_before",
+            other(&|said| said.epoch = said.epoch.next()),
+        ),
+        (
+            "not_the_epoch_before",
+            other(&|said| said.epoch = Epoch::new(said.epoch.get() - 1)),
+        ),
+        (
+            "malformed_observation",
+            other(&|said| said.seats.truncate(3)),
+        ),
+        (
+            "malformed_observation",
+            other(&|said| said.seats.truncate(said.seats.len() - 1)),
+        ),
+        (
+            "malformed_observation",
+            other(&|said| said.seats = vec![ObservedSeat { votes: 0 }; 513]),
+        ),
+        (
+            "malformed_observation",
+            other(&|said| said.seats[1].votes = 11),
+        ),
+        (
+            "too_few_views",
+            other(&|said| {
+                said.views = 4;
+                said.seats.iter_mut().for_each(|seat| seat.votes = 4);
+            }),
+        ),
+        ("already_observed", observe(5, &said)),
         ("not_an_entity", delegate_whole(DEVICE, 1)),
         ("not_a_member", staking(CLINIC, &StakingCall::Stand)),
         ("not_a_member", staking(7, &StakingCall::Return)),
@@ -230,6 +285,17 @@ fn governance_cases() -> Vec<(&'static str, SignedTransaction)> {
     vec![
         ("not_an_entity", propose(DEVICE, set_weight(1, 9))),
         ("not_an_entity", sign(DEVICE, &open())),
+        ("not_an_entity", sign(201, &open())),
+        (
+            "participation_out_of_bounds",
+            change(Change::SetParticipation { percent: 67 }),
+        ),
+        (
+            "nothing_changes",
+            change(Change::SetParticipation {
+                percent: PARTICIPATION,
+            }),
+        ),
         ("not_a_member", propose(CLINIC, set_weight(1, 9))),
         ("not_a_member", sign(7, &open())),
         (
@@ -322,6 +388,12 @@ fn every_code_of_staking_is_reached_and_leaves_nothing() {
     let retired = evidence(&world, 1, 7);
     expect(&world, "offender_retired", &report(1, &retired));
     seen.insert("offender_retired");
+    // the sixth has a seat from epoch 3 on, and speaks of epoch 2
+    let mut late = World::weighing(&[3, 3, 3, 3, 3, 2]);
+    assert_eq!(late.run(delegate_whole(5, 6)), "ok");
+    late.advance_to(20);
+    expect(&late, "no_seat", &observe(6, &self::said(&late)));
+    seen.insert("no_seat");
 
     assert_eq!(seen, names::<StakingError>());
 }

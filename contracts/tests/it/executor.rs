@@ -231,7 +231,12 @@ fn a_failing_store_aborts_the_block_and_never_becomes_a_receipt() {
         state: &world.state,
         left: Cell::new(1),
     };
-    assert!(world.executor.check(&block[0].body, &state).is_err());
+    assert!(
+        world
+            .executor
+            .check(&block[0].body, world.next().height, &state)
+            .is_err()
+    );
 }
 
 #[test]

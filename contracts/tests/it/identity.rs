@@ -8,7 +8,7 @@ use salus_contracts::native::identity::{
 };
 use salus_primitives::calls::{IDENTITY, Role};
 use salus_primitives::codec;
-use salus_primitives::ids::Height;
+use salus_primitives::ids::{Epoch, Height};
 
 #[test]
 fn genesis_makes_entities_with_their_roles_and_keys() {
@@ -19,7 +19,7 @@ fn genesis_makes_entities_with_their_roles_and_keys() {
         .expect("a member");
     assert_eq!((hospital.name, hospital.role), (name(1), Role::Hospital));
     assert_eq!(
-        contract::principal_of_key(&world.state, &key(MINISTRY)).expect("memory"),
+        contract::principal_of_key(&world.state, &key(MINISTRY), Epoch::new(1)).expect("memory"),
         Ok(Principal::Entity {
             id: entity_id(MINISTRY),
             role: Role::Ministry
@@ -44,7 +44,7 @@ fn a_registered_entity_can_bind_a_device_in_the_same_block_and_the_device_can_ac
 
     assert!(receipts.iter().all(|receipt| reason(receipt) == "ok"));
     assert_eq!(
-        contract::principal_of_key(&world.state, &key(21)).expect("memory"),
+        contract::principal_of_key(&world.state, &key(21), Epoch::new(1)).expect("memory"),
         Ok(Principal::Device {
             id: device_id(21),
             owner: entity_id(11),
@@ -120,7 +120,7 @@ fn every_key_of_a_revoked_device_is_revoked() {
 
     for n in [21, 31] {
         assert_eq!(
-            contract::principal_of_key(&world.state, &key(n)).expect("memory"),
+            contract::principal_of_key(&world.state, &key(n), Epoch::new(1)).expect("memory"),
             Err(NoPrincipal::DeviceRevoked)
         );
     }

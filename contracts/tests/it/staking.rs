@@ -3,12 +3,12 @@
 use crate::world::*;
 use proptest::prelude::*;
 use salus_contracts::native::staking::{
-    self as contract, DELEGATED, RETURNED, STEPPED_DOWN, STOOD, StakingEvent, WITHDRAWN,
+    self as contract, Absence, DELEGATED, RETURNED, STEPPED_DOWN, STOOD, StakingEvent, WITHDRAWN,
 };
-use salus_contracts::overlay::Overlay;
 use salus_primitives::calls::{Change, Delegation, Role, STAKING, StakingCall};
 use salus_primitives::codec;
 use salus_primitives::ids::Epoch;
+use salus_primitives::state::WriteSet;
 use std::collections::BTreeMap;
 
 /// Standings by number.
@@ -112,9 +112,13 @@ fn every_call_of_a_member_makes_itself_known() {
 }
 
 fn deactivate(world: &mut World, n: u8) {
-    let mut overlay = Overlay::new(&world.state);
-    contract::deactivate(&mut overlay, &entity_id(n)).expect("memory");
-    let writes = overlay.into_writes();
+    let mut member = world.member(n).expect("a member");
+    member.inactive = Some(Absence {
+        epoch: Epoch::new(1),
+        share_permille: 0,
+    });
+    let mut writes = WriteSet::default();
+    writes.put(contract::member_key(&entity_id(n)), codec::encode(&member));
     world.state.apply(&writes);
 }
 
@@ -131,16 +135,6 @@ fn an_inactive_member_is_not_elected_until_it_returns() {
     assert!(!elected(&world));
     assert_eq!(world.run(staking(3, &StakingCall::Return)), "ok");
     assert!(elected(&world));
-}
-
-#[test]
-fn deactivating_who_is_no_member_changes_nothing() {
-    let world = World::new();
-    let mut overlay = Overlay::new(&world.state);
-
-    contract::deactivate(&mut overlay, &entity_id(77)).expect("memory");
-
-    assert!(overlay.into_writes().0.is_empty());
 }
 
 /// The whole follows a changed weight; parts stay while they fit, and shrink when they do not.

@@ -7,8 +7,8 @@ use salus_contracts::native::governance;
 use salus_contracts::native::staking::{self, Member};
 use salus_contracts::registry::reason_name;
 use salus_primitives::calls::{
-    Change, Delegation, GOVERNANCE, GovernanceCall, IDENTITY, IdentityCall, Part, RECORDS,
-    RecordsCall, Role, STAKING, StakingCall, ValidatorKeys,
+    Change, Delegation, GOVERNANCE, GovernanceCall, IDENTITY, IdentityCall, Observed, ObservedSeat,
+    Part, RECORDS, RecordsCall, Role, STAKING, StakingCall, ValidatorKeys,
 };
 use salus_primitives::certificate::Statement;
 use salus_primitives::codec::Blob;
@@ -69,7 +69,7 @@ impl World {
             ..parameters()
         };
         let mut state = MemoryState::default();
-        state.apply(&genesis_writes(members, &parameters, "test"));
+        state.apply(&genesis_writes(members, &parameters, PARTICIPATION, "test"));
         Self {
             state,
             height: 0,
@@ -160,7 +160,7 @@ impl World {
 
     pub(crate) fn check(&self, transaction: &SignedTransaction) -> Result<(), Refusal> {
         self.executor
-            .check(&transaction.body, &self.state)
+            .check(&transaction.body, self.next().height, &self.state)
             .expect("memory does not fail")
     }
 
@@ -218,6 +218,9 @@ pub(crate) fn member(n: u8, role: Role) -> GenesisMember {
         weight: 1,
     }
 }
+
+/// The share of votes asked of members, in percent.
+pub(crate) const PARTICIPATION: u8 = 50;
 
 pub(crate) fn parameters() -> ChainParameters {
     let all = Role::ALL.to_vec();
@@ -312,6 +315,35 @@ pub(crate) fn evidence(world: &World, epoch: u64, n: u8) -> Evidence {
 
 pub(crate) fn report(sender: u8, evidence: &Evidence) -> SignedTransaction {
     staking(sender, &StakingCall::Report(Box::new(evidence.clone())))
+}
+
+/// What a validator saw of an epoch: all votes in all views, but for those of these members.
+pub(crate) fn observed(world: &World, epoch: u64, views: u32, votes: &[(u8, u32)]) -> Observed {
+    let epoch = Epoch::new(epoch);
+    let set = staking::set(&world.state, epoch)
+        .expect("memory")
+        .expect("a known epoch");
+    let of = |entity: &EntityId| {
+        let said = votes.iter().find(|(n, _)| entity_id(*n) == *entity);
+        said.map_or(views, |(_, votes)| *votes)
+    };
+    let seats = set
+        .validators()
+        .iter()
+        .map(|validator| ObservedSeat {
+            votes: of(&validator.entity),
+        })
+        .collect();
+    Observed {
+        epoch,
+        views,
+        seats,
+    }
+}
+
+/// By the validator key of founder `n`.
+pub(crate) fn observe(n: u8, observed: &Observed) -> SignedTransaction {
+    staking(n + 200, &StakingCall::Observe(observed.clone()))
 }
 
 /// The chain that [`transaction`] names.

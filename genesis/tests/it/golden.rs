@@ -183,6 +183,7 @@ fn every_field_reaches_the_hash() {
         ("epoch_blocks = 100000000", "epoch_blocks = 100000001"),
         ("seats = 512", "seats = 511"),
         ("proposal_blocks = 100000", "proposal_blocks = 100001"),
+        ("participation_percent = 50", "participation_percent = 51"),
         ("name = \"hospital\"", "name = \"hospital2\""),
         ("role = \"hospital\"", "role = \"insurer\""),
         ("weight = 10", "weight = 9"),

@@ -349,6 +349,29 @@ fn numbers_out_of_bounds_are_refused_with_their_field() {
     }
 }
 
+/// 66 percent may be asked of members, and nothing; a quorum gives no more than two thirds.
+#[test]
+fn more_than_two_thirds_of_the_votes_are_not_asked_of_members() {
+    for legal in [0, 66] {
+        let mut spec = spec();
+        spec.consensus.participation_percent = legal;
+        assert!(spec.check().is_ok(), "{legal}");
+    }
+
+    let (field, problem) = problem(|spec| spec.consensus.participation_percent = 67);
+
+    assert_eq!(field, "consensus.participation_percent");
+    let (found, minimum, maximum) = (67, 0, 66);
+    assert_eq!(
+        problem,
+        Problem::Range {
+            found,
+            minimum,
+            maximum
+        }
+    );
+}
+
 #[test]
 fn a_lane_without_roles_or_with_a_role_twice_is_refused() {
     assert_eq!(

@@ -218,7 +218,11 @@ impl Checks {
         executor: &Executor,
     ) -> Result<VerifiedTransaction, AdmitError> {
         let transaction = verdict?;
-        match executor.check(transaction.body(), &self.ledger.state()) {
+        match executor.check(
+            transaction.body(),
+            self.ledger.head().height.next(),
+            &self.ledger.state(),
+        ) {
             Ok(Ok(())) => Ok(transaction),
             Ok(Err(refusal)) => Err(refusal.into()),
             Err(error) => {

@@ -4,9 +4,10 @@ use crate::vectors::{Built, one, only};
 use salus_contracts::native::governance::{GovernanceEvent, Proposal};
 use salus_contracts::native::identity::{Device, Entity, Holder, IdentityEvent};
 use salus_contracts::native::records::{FirstRecord, RecordsEvent};
-use salus_contracts::native::staking::{Member, Roll, StakingEvent};
+use salus_contracts::native::staking::{Absence, Member, Roll, StakingEvent};
 use salus_primitives::calls::{
-    Change, Delegation, GovernanceCall, IdentityCall, Part, RecordsCall, Role, StakingCall,
+    Change, Delegation, GovernanceCall, IdentityCall, Observed, ObservedSeat, Part, RecordsCall,
+    Role, StakingCall,
 };
 use salus_primitives::ids::{EntityId, Epoch, Height};
 use salus_tests::fixtures;
@@ -50,6 +51,13 @@ pub(crate) fn staking_calls() -> Vec<Built> {
         weight: 0x0102,
     };
     let parts = Delegation::Parts(vec![part]);
+    let observed = Observed {
+        epoch: Epoch::new(3),
+        views: 0x0102,
+        seats: [0x0102, 0x0101, 0, 7]
+            .map(|votes| ObservedSeat { votes })
+            .into(),
+    };
     vec![
         only(part),
         one("whole", Delegation::Whole(member)),
@@ -63,6 +71,9 @@ pub(crate) fn staking_calls() -> Vec<Built> {
             "report",
             StakingCall::Report(Box::new(fixtures::evidence())),
         ),
+        only(observed.seats[1]),
+        only(observed.clone()),
+        one("observe", StakingCall::Observe(observed)),
     ]
 }
 
@@ -93,6 +104,10 @@ pub(crate) fn governance_calls() -> Vec<Built> {
         one("retire member", Change::RetireMember { member }),
         one("rotate keys", Change::RotateKeys { member, keys }),
         one("release", Change::Release { member }),
+        one(
+            "set participation",
+            Change::SetParticipation { percent: 40 },
+        ),
         one("propose", GovernanceCall::Propose(set_weight)),
         one("sign", GovernanceCall::Sign(fixtures::transaction(0).id())),
     ]
@@ -104,11 +119,16 @@ pub(crate) fn staking_stored_and_made_known() -> Vec<Built> {
     let offence = fixtures::evidence()
         .verify(fixtures::genesis(), &fixtures::validators(), 8)
         .expect("genuine");
+    let absence = Absence {
+        epoch: Epoch::new(3),
+        share_permille: 0x0102,
+    };
     let founder = Member {
         admitted_at: Height::ZERO,
         keys: Some(keys),
         candidate: true,
-        inactive: false,
+        inactive: None,
+        returned: None,
         jailed: None,
         answered: None,
         delegation: Some(Delegation::Whole(member)),
@@ -117,7 +137,8 @@ pub(crate) fn staking_stored_and_made_known() -> Vec<Built> {
     let jailed = Member {
         keys: None,
         candidate: false,
-        inactive: true,
+        inactive: Some(absence),
+        returned: Some(Epoch::new(2)),
         jailed: Some(offence),
         answered: Some(Epoch::new(4)),
         delegation: None,
@@ -155,8 +176,25 @@ pub(crate) fn staking_stored_and_made_known() -> Vec<Built> {
         ("retired", StakingEvent::Retired { member }),
         ("weight set", StakingEvent::WeightSet { member, weight: 7 }),
         ("keys rotated", StakingEvent::KeysRotated { member, keys }),
+        (
+            "observed",
+            StakingEvent::Observed {
+                by: member,
+                epoch: Epoch::new(3),
+                views: 7,
+            },
+        ),
+        (
+            "participation set",
+            StakingEvent::ParticipationSet { percent: 40 },
+        ),
     ];
-    let mut vectors = vec![one("founder", founder), one("jailed", jailed), only(roll)];
+    let mut vectors = vec![
+        one("founder", founder),
+        one("jailed", jailed),
+        only(roll),
+        only(absence),
+    ];
     vectors.extend(events.map(|(name, event)| one(name, event)));
     vectors
 }

@@ -37,6 +37,9 @@ pub(super) enum Possible {
         id: EntityId,
         member: Member,
     },
+    SetParticipation {
+        percent: u8,
+    },
 }
 
 /// What can be said of a change without state.
@@ -45,6 +48,10 @@ pub(super) fn check_form(change: &Change) -> Result<(), GovernanceError> {
         Change::AdmitMember { keys, .. } => *keys,
         Change::RotateKeys { keys, .. } => Some(*keys),
         Change::SetWeight { .. } | Change::RetireMember { .. } | Change::Release { .. } => None,
+        Change::SetParticipation { percent } if *percent > staking::PARTICIPATION_MAX => {
+            return Err(GovernanceError::ParticipationOutOfBounds);
+        }
+        Change::SetParticipation { .. } => None,
     };
     let Some(keys) = keys else { return Ok(()) };
     if keys.validator_key == keys.network_key {
@@ -122,6 +129,12 @@ pub(super) fn check(
             }
             Ok(Possible::Release { id, member })
         }
+        Change::SetParticipation { percent } => {
+            if staking::participation_of(context)? == percent {
+                return Err(GovernanceError::NothingChanges.into());
+            }
+            Ok(Possible::SetParticipation { percent })
+        }
     }
 }
 
@@ -161,6 +174,7 @@ pub(super) fn apply(context: &mut Context<'_>, change: Possible) -> Outcome {
             staking::rotate_keys(context, id, member, keys)?;
         }
         Possible::Release { id, member } => staking::release(context, id, member)?,
+        Possible::SetParticipation { percent } => staking::set_participation(context, percent)?,
     }
     Ok(())
 }

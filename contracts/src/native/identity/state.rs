@@ -2,12 +2,13 @@
 
 use crate::caller::Principal;
 use crate::genesis::GenesisMember;
+use crate::native::staking;
 use crate::slot::Slot;
 use salus_primitives::calls::{IDENTITY, Role};
 use salus_primitives::codec;
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::PublicKey;
-use salus_primitives::ids::{DeviceId, EntityId, Height};
+use salus_primitives::ids::{DeviceId, EntityId, Epoch, Height};
 use salus_primitives::state::{StateKey, StateRead, StateReadError, WriteSet};
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +51,7 @@ pub enum Holder {
     Entity(EntityId),
     /// A device signs transactions with it, or did before a rotation.
     Device(DeviceId),
-    /// A member's validator votes or connects with it; it signs no transactions.
+    /// A member's validator votes with it, and signs what it says by itself, or connects with it.
     Validator(EntityId),
 }
 
@@ -87,16 +88,27 @@ pub fn device(state: &dyn StateRead, id: &DeviceId) -> Result<Option<Device>, St
     device_slot(id).read(IDENTITY, state)
 }
 
-/// Who may act with this key now.
+/// Who may act with this key in a block of `epoch`. A validator's key acts in the epochs that it votes in and in the one after
+/// the last of these.
 ///
 /// # Errors
 /// [`StateReadError`] if the store fails. [`NoPrincipal`] is the answer for a key with which nobody may act.
 pub fn principal_of_key(
     state: &dyn StateRead,
     key: &PublicKey,
+    epoch: Epoch,
 ) -> Result<Result<Principal, NoPrincipal>, StateReadError> {
     let id = match holder_slot(key).read(IDENTITY, state)? {
-        None | Some(Holder::Validator(_)) => return Ok(Err(NoPrincipal::Unknown)),
+        None => return Ok(Err(NoPrincipal::Unknown)),
+        Some(Holder::Validator(id)) => {
+            for epoch in [Some(epoch), epoch.previous()].into_iter().flatten() {
+                if staking::votes_with(state, epoch, &id, key)? {
+                    let role = active_role(state, &id)?;
+                    return Ok(role.map(|role| Principal::Validator { id, role }));
+                }
+            }
+            return Ok(Err(NoPrincipal::Unknown));
+        }
         Some(Holder::Entity(id)) => {
             let role = active_role(state, &id)?;
             return Ok(role.map(|role| Principal::Entity { id, role }));

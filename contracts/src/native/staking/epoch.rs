@@ -1,16 +1,18 @@
 //! Which validators an epoch has: elected two epochs ahead, so that newcomers have synced when their epoch begins.
 
+use super::attendance::judge;
 use super::election::{election, genesis_election};
 use super::state::{SETS_KEPT, genesis as members, member, offences, offences_key, set, set_key};
 use crate::genesis::GenesisMember;
+use crate::overlay::Overlay;
 use salus_primitives::codec;
 use salus_primitives::ids::Epoch;
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::state::{StateRead, StateReadError, WriteSet};
 use salus_primitives::validators::{Validator, ValidatorSet};
 
-/// What follows the last block of an epoch: elects the validators of the epoch after the next, by the state after that block,
-/// records them, and forgets those of [`SETS_KEPT`] epochs before.
+/// What follows the last block of an epoch: sets inactive who missed too many votes in the epoch before ([`judge`]), elects the
+/// validators of the epoch after the next by the state after that, records them, and forgets those of [`SETS_KEPT`] epochs before.
 ///
 /// If there is no legal set, the validators of the next epoch continue, with the keys they have now.
 ///
@@ -21,12 +23,14 @@ pub fn close_epoch(
     parameters: &ChainParameters,
     ended: Epoch,
 ) -> Result<WriteSet, StateReadError> {
+    let mut judged = Overlay::new(state);
+    judge(&mut judged, parameters, ended)?;
     let epoch = ended.plus(AHEAD);
-    let elected = match election(state, parameters, epoch)? {
+    let elected = match election(&judged, parameters, epoch)? {
         Some(elected) => elected,
-        None => continued(state, epoch)?,
+        None => continued(&judged, epoch)?,
     };
-    let mut writes = WriteSet::default();
+    let mut writes = judged.into_writes();
     record_set(&elected, &mut writes);
     if let Some(old) = epoch.get().checked_sub(SETS_KEPT).map(Epoch::new) {
         if set(state, old)?.is_some() {
@@ -52,9 +56,10 @@ pub fn record_set(set: &ValidatorSet, writes: &mut WriteSet) {
 pub(crate) fn genesis(
     founders: &[GenesisMember],
     parameters: &ChainParameters,
+    participation_percent: u8,
     writes: &mut WriteSet,
 ) {
-    members(founders, writes);
+    members(founders, participation_percent, writes);
     for epoch in [1, AHEAD].map(Epoch::new) {
         if let Some(set) = genesis_election(founders, parameters, epoch) {
             record_set(&set, writes);

@@ -3,7 +3,7 @@
 use crate::context::ContractEvent;
 use salus_primitives::calls::{Delegation, ValidatorKeys};
 use salus_primitives::evidence::Offence;
-use salus_primitives::ids::EntityId;
+use salus_primitives::ids::{EntityId, Epoch};
 use serde::{Deserialize, Serialize};
 
 /// A change of who can be elected, by whose weight.
@@ -76,6 +76,20 @@ pub enum StakingEvent {
         /// Its new keys.
         keys: ValidatorKeys,
     },
+    /// Topic 12: a validator said what it saw of the others in the epoch before.
+    Observed {
+        /// Whose validator.
+        by: EntityId,
+        /// In which epoch.
+        epoch: Epoch,
+        /// In how many views.
+        views: u32,
+    },
+    /// Topic 13: another share of votes is asked of members.
+    ParticipationSet {
+        /// In percent.
+        percent: u8,
+    },
 }
 
 /// Topic of [`StakingEvent::Stood`].
@@ -100,6 +114,10 @@ pub const RETIRED: u16 = 9;
 pub const WEIGHT_SET: u16 = 10;
 /// Topic of [`StakingEvent::KeysRotated`].
 pub const KEYS_ROTATED: u16 = 11;
+/// Topic of [`StakingEvent::Observed`].
+pub const OBSERVED: u16 = 12;
+/// Topic of [`StakingEvent::ParticipationSet`].
+pub const PARTICIPATION_SET: u16 = 13;
 
 impl ContractEvent for StakingEvent {
     fn topic(&self) -> u16 {
@@ -115,6 +133,8 @@ impl ContractEvent for StakingEvent {
             Self::Retired { .. } => RETIRED,
             Self::WeightSet { .. } => WEIGHT_SET,
             Self::KeysRotated { .. } => KEYS_ROTATED,
+            Self::Observed { .. } => OBSERVED,
+            Self::ParticipationSet { .. } => PARTICIPATION_SET,
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::Staking;
 use super::event::StakingEvent;
 use super::roll::Roll;
-use super::state::{Member, member_slot, roll_slot};
+use super::state::{Member, member_slot, participation_slot, roll_slot};
 use crate::context::Context;
 use crate::error::Halt;
 use salus_primitives::calls::{Delegation, Part, ValidatorKeys};
@@ -94,6 +94,21 @@ pub(crate) fn release(
         member.answered = Some(context.parameters().epoch_at(context.height()));
         context.store(&member_slot(&id), &member)?;
         context.emit(&StakingEvent::Released { member: id })
+    })
+}
+
+/// The share of votes that is asked of members, in percent.
+pub(crate) fn participation_of(context: &mut Context<'_>) -> Result<u8, Halt> {
+    context.within::<Staking, _>(|context| {
+        Ok(context.load(&participation_slot())?.unwrap_or_default())
+    })
+}
+
+/// Asks another share of votes of members.
+pub(crate) fn set_participation(context: &mut Context<'_>, percent: u8) -> Result<(), Halt> {
+    context.within::<Staking, _>(|context| {
+        context.store(&participation_slot(), &percent)?;
+        context.emit(&StakingEvent::ParticipationSet { percent })
     })
 }
 

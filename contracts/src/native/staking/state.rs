@@ -1,12 +1,14 @@
 //! What the staking contract keeps, all of it in the authenticated tree, and the queries over it.
 
+use super::attendance::Absence;
 use super::roll::Roll;
 use crate::genesis::GenesisMember;
 use crate::slot::Slot;
-use salus_primitives::calls::{Delegation, STAKING, ValidatorKeys};
+use salus_primitives::calls::{Delegation, Observed, STAKING, ValidatorKeys};
 use salus_primitives::codec;
+use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::evidence::Offence;
-use salus_primitives::ids::{EntityId, Epoch, Height};
+use salus_primitives::ids::{EntityId, Epoch, Height, Seat};
 use salus_primitives::state::{StateKey, StateRead, StateReadError, WriteSet};
 use salus_primitives::validators::ValidatorSet;
 use serde::{Deserialize, Serialize};
@@ -20,8 +22,10 @@ pub struct Member {
     pub keys: Option<ValidatorKeys>,
     /// Whether it stands for a seat.
     pub candidate: bool,
-    /// Whether it missed too many votes and has not returned since.
-    pub inactive: bool,
+    /// The votes it missed, if it was set inactive for that and has not returned since.
+    pub inactive: Option<Absence>,
+    /// The epoch in which it returned last: what it missed up to then is settled.
+    pub returned: Option<Epoch>,
     /// The offence it is jailed for.
     pub jailed: Option<Offence>,
     /// The epoch up to which its offences are answered, because governance released it then.
@@ -39,7 +43,8 @@ impl Member {
             admitted_at: height,
             keys,
             candidate: true,
-            inactive: false,
+            inactive: None,
+            returned: None,
             jailed: None,
             answered: None,
             delegation: Some(Delegation::Whole(id)),
@@ -50,7 +55,7 @@ impl Member {
     /// Its keys, if it may be elected.
     #[must_use]
     pub fn eligible(&self) -> Option<ValidatorKeys> {
-        let stands = self.candidate && !self.inactive && self.jailed.is_none();
+        let stands = self.candidate && self.inactive.is_none() && self.jailed.is_none();
         self.keys.filter(|_| stands)
     }
 }
@@ -91,6 +96,31 @@ pub fn offences(state: &dyn StateRead, epoch: Epoch) -> Result<Vec<Offence>, Sta
         .unwrap_or_default())
 }
 
+/// The share of votes that is asked of members, in percent.
+///
+/// # Errors
+/// [`StateReadError`] if the store fails or holds none: then it does not hold a chain.
+pub fn participation(state: &dyn StateRead) -> Result<u8, StateReadError> {
+    participation_slot()
+        .read(STAKING, state)?
+        .ok_or_else(|| StateReadError("the state holds no share of votes to ask for".into()))
+}
+
+/// Whether a member's validator votes with this key in an epoch.
+///
+/// # Errors
+/// [`StateReadError`] if the store fails.
+pub(crate) fn votes_with(
+    state: &dyn StateRead,
+    epoch: Epoch,
+    id: &EntityId,
+    key: &PublicKey,
+) -> Result<bool, StateReadError> {
+    let set = set(state, epoch)?;
+    let validator = set.as_ref().and_then(|set| set.validator(set.seat_of(id)?));
+    Ok(validator.is_some_and(|validator| validator.key == *key))
+}
+
 /// Where the tree keeps a member, for proofs.
 #[must_use]
 pub fn member_key(id: &EntityId) -> StateKey {
@@ -109,6 +139,12 @@ pub fn set_key(epoch: Epoch) -> StateKey {
     set_slot(epoch).key_of(STAKING)
 }
 
+/// Where the tree keeps the share of votes that is asked of members, for proofs.
+#[must_use]
+pub fn participation_key() -> StateKey {
+    participation_slot().key_of(STAKING)
+}
+
 /// Where the tree keeps the offences of an epoch.
 pub(super) fn offences_key(epoch: Epoch) -> StateKey {
     offences_slot(epoch).key_of(STAKING)
@@ -118,7 +154,8 @@ pub(super) fn offences_key(epoch: Epoch) -> StateKey {
 pub const SETS_KEPT: u64 = 16;
 
 /// Writes the founders.
-pub(super) fn genesis(members: &[GenesisMember], writes: &mut WriteSet) {
+pub(super) fn genesis(members: &[GenesisMember], participation_percent: u8, writes: &mut WriteSet) {
+    writes.put(participation_key(), codec::encode(&participation_percent));
     let weights = members.iter().map(|member| (member.entity, member.weight));
     let roll: Roll = weights.collect();
     writes.put(roll_key(), codec::encode(&roll));
@@ -138,6 +175,16 @@ pub(super) fn roll_slot() -> Slot<Roll> {
 
 pub(super) fn set_slot(epoch: Epoch) -> Slot<ValidatorSet> {
     Slot::tree(b's', &epoch.get().to_be_bytes())
+}
+
+/// What the holder of a seat saw in an epoch, from its report until the next epoch ends.
+pub(super) fn observed_slot(epoch: Epoch, seat: Seat) -> Slot<Observed> {
+    let (epoch, seat) = (epoch.get().to_be_bytes(), seat.get().to_be_bytes());
+    Slot::tree(b'v', &[epoch.as_slice(), &seat].concat())
+}
+
+pub(super) fn participation_slot() -> Slot<u8> {
+    Slot::tree(b'p', b"")
 }
 
 pub(super) fn offences_slot(epoch: Epoch) -> Slot<Vec<Offence>> {
