@@ -65,9 +65,9 @@ pub enum Effect {
         /// Why this node gave it up, if it did.
         cause: Option<NullifyCause>,
     },
-    /// A validator contradicted itself.
+    /// A validator contradicted itself: two votes that no honest one signs both (rules 3, 4 and 6). Told once for each seat and term.
     Equivocation {
-        /// One vote.
+        /// The vote that was seen first.
         first: Vote,
         /// The other.
         second: Vote,

@@ -11,6 +11,7 @@ use crate::message::{Message, Peer, Position, Status};
 use crate::schedule::Schedule;
 use crate::view::ViewState;
 use crate::vote::Vote;
+use crate::witness::Witness;
 use salus_primitives::block::{Block, Header};
 use salus_primitives::certificate::{Certificate, Statement, VerifiedCertificate};
 use salus_primitives::ids::{BlockId, Epoch, Height, Seat, Term, View};
@@ -71,6 +72,8 @@ pub struct Engine {
     /// When certificates were last asked for, and from which view on.
     certificates_asked: Option<(Monotonic, View)>,
     diverged: bool,
+    /// The votes of the views around the last final one, for evidence.
+    witness: Witness,
 }
 
 /// A block above the last final one.
@@ -103,6 +106,8 @@ enum Wanted {
 const LOOKAHEAD: u64 = 64;
 /// How many views ahead it keeps proposals for: bodies are large, and a manager sends them again every delta.
 const PROPOSALS_AHEAD: u64 = 8;
+/// How many views behind the last final one votes are still looked at for contradictions: a double voter's other vote may come late.
+const WATCHED_PAST: u64 = 16;
 /// How many finalisations wait for their blocks at most.
 const FINALIZATIONS_MAX: usize = 16;
 /// Most peers remembered for limiting help.

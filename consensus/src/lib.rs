@@ -43,6 +43,7 @@ pub mod vote;
 
 pub mod tally;
 pub mod view;
+pub mod witness;
 
 pub mod effect;
 pub mod engine;

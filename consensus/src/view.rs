@@ -5,8 +5,6 @@ use crate::proposal::{Proposal, VerifiedProposal};
 use crate::tally::Tally;
 use crate::vote::Vote;
 use salus_primitives::certificate::VerifiedCertificate;
-use salus_primitives::ids::Seat;
-use std::collections::BTreeSet;
 
 /// One view: its proposal, the votes seen, and what this node said in it.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +13,6 @@ pub(crate) struct ViewState {
     pub(crate) proposal: Option<Candidate>,
     /// Its manager signed two proposals.
     pub(crate) equivocated: bool,
-    /// Seats whose contradiction in this view has been reported.
-    pub(crate) reported: BTreeSet<Seat>,
     pub(crate) notarize: Tally,
     pub(crate) finalize: Tally,
     pub(crate) nullify: Tally,

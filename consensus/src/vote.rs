@@ -1,6 +1,6 @@
 //! One validator's signed statement.
 
-use salus_primitives::certificate::Statement;
+use salus_primitives::certificate::{Statement, VerifiedCertificate};
 use salus_primitives::crypto::sign::{Signature, Signer};
 use salus_primitives::ids::{GenesisHash, Seat};
 use salus_primitives::signed::{Signable, signing_digest};
@@ -69,6 +69,20 @@ impl VerifiedVote {
             seat,
             statement,
             signature: signer.sign(&digest),
+        })
+    }
+
+    /// The votes that a certificate is made of: each signature was checked when the certificate was.
+    pub(crate) fn of_certificate(
+        certificate: &VerifiedCertificate,
+    ) -> impl Iterator<Item = Self> + '_ {
+        let certificate = certificate.certificate();
+        certificate.votes.iter().map(|(seat, signature)| {
+            Self(Vote {
+                seat: *seat,
+                statement: certificate.statement,
+                signature: *signature,
+            })
         })
     }
 

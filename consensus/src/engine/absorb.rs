@@ -1,6 +1,8 @@
 //! Taking in messages, votes and certificates: bookkeeping before any rule acts on it.
 
-use super::{BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, PROPOSALS_AHEAD, Wanted};
+use super::{
+    BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, PROPOSALS_AHEAD, WATCHED_PAST, Wanted,
+};
 use crate::clock::Now;
 use crate::config::Roots;
 use crate::effect::Effect;
@@ -8,7 +10,8 @@ use crate::message::{Message, Peer, VerifiedMessage};
 use crate::proposal::VerifiedProposal;
 use crate::tally::Counted;
 use crate::view::{Candidate, Verdict};
-use crate::vote::VerifiedVote;
+use crate::vote::{VerifiedVote, Vote};
+use crate::witness::Contradiction;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::{Statement, VerifiedCertificate};
 use salus_primitives::ids::{BlockId, Seat, View};
@@ -91,6 +94,7 @@ impl Engine {
     pub(super) fn absorb_vote(&mut self, vote: &VerifiedVote, effects: &mut Vec<Effect>) {
         let statement = *vote.statement();
         let view = statement.view();
+        self.watch(vote, effects);
         if !self.within_reach(view) {
             return;
         }
@@ -106,16 +110,36 @@ impl Engine {
         match tally.count(vote, &validators) {
             Counted::Pending => {}
             Counted::Quorum(certificate) => self.absorb_certificate(certificate, true, effects),
-            Counted::Conflict { first, second } => {
+            Counted::Conflict { .. } => {
                 if vote.seat() == manager && matches!(statement, Statement::Notarize { .. }) {
                     state.equivocated = true;
                 }
-                // once a view: its author may say it again as often as it likes
-                if state.reported.insert(vote.seat()) {
-                    effects.push(Effect::Equivocation { first, second });
-                }
             }
         }
+    }
+
+    /// Looks at a vote for what its author said before, also where it decides nothing any more: a contradiction is evidence.
+    fn watch(&mut self, vote: &VerifiedVote, effects: &mut Vec<Effect>) {
+        if self.is_watched(vote.statement().view())
+            && let Some(Contradiction { first, second }) = self.witness.see(vote)
+        {
+            effects.push(Effect::Equivocation { first, second });
+        }
+    }
+
+    /// Whether a vote, if it is genuine, tells of a contradiction that was not told before, though it may decide nothing.
+    #[must_use]
+    pub fn is_evidence(&self, vote: &Vote) -> bool {
+        self.is_watched(vote.statement.view()) && self.witness.is_news(vote.seat, &vote.statement)
+    }
+
+    /// Views whose votes are remembered: up to [`WATCHED_PAST`] behind the last final one.
+    fn is_watched(&self, view: View) -> bool {
+        view >= self.watched_from() && view <= self.view.plus(LOOKAHEAD)
+    }
+
+    pub(super) fn watched_from(&self) -> View {
+        View::new(self.last_final.view.get().saturating_sub(WATCHED_PAST))
     }
 
     /// Keeps a certificate and, if this node's own tally made it, tells everyone (rules 4, 5, 7).
@@ -129,6 +153,12 @@ impl Engine {
             return;
         }
         let view = certificate.view();
+        if !formed {
+            // a double voter shows different nodes different votes: the other one may stand in a certificate only
+            for vote in VerifiedVote::of_certificate(&certificate) {
+                self.watch(&vote, effects);
+            }
+        }
         let mut announced = vec![certificate.certificate().clone()];
         match certificate.statement() {
             Statement::Notarize { .. } => {

@@ -79,6 +79,7 @@ impl Engine {
         });
         self.wanted
             .retain(|wanted, _| matches!(wanted, Wanted::Body(_)));
+        self.witness.forget_before(self.watched_from());
     }
 
     /// Asks for the bodies that certificates name and this node lacks (rules 9, 10).

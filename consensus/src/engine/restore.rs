@@ -9,6 +9,7 @@ use crate::proposal::VerifiedProposal;
 use crate::schedule::Schedule;
 use crate::view::{Candidate, Verdict};
 use crate::vote::{VerifiedVote, Vote};
+use crate::witness::Witness;
 use salus_primitives::certificate::{Statement, VerifiedCertificate};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ impl Engine {
             certificates_from: base.view.next(),
             certificates_asked: None,
             diverged: false,
+            witness: Witness::new(config.timing),
             config,
         };
         for entry in journal {

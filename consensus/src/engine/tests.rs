@@ -3,6 +3,7 @@
 mod agreement;
 mod cluster;
 mod epoch_end;
+mod evidence;
 mod memory;
 mod rule_01_enter;
 mod rule_02_propose;

@@ -12,8 +12,8 @@ use salus_primitives::state::MemoryState;
 use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 
-const HASH: &str = "339948f654905b7dbf4f638ee0918d15128e993a1185bbb0dd67f2cfd1bb2c62";
-const STATE_ROOT: &str = "dd6f971e7706b4325a3cdbdd69358735b627590408963aef921c5e44a4bff5ab";
+const HASH: &str = "6fbf564e33538c5dfdbd0babc0b5914695eb02631bc739d87399258ca652b02c";
+const STATE_ROOT: &str = "ec34d4ba2145556a4cd253c207c91d222bf33954ad127b8348f1e1804c42198c";
 const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
 
 #[test]
