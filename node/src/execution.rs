@@ -7,9 +7,13 @@
 use salus_consensus::config::Roots;
 use salus_contracts::context::BlockContext;
 use salus_contracts::executor::Executor;
+use salus_contracts::native::staking::{JAILED, StakingEvent};
 use salus_contracts::native::{blockcfg, staking};
 use salus_primitives::block::Block;
+use salus_primitives::calls::STAKING;
 use salus_primitives::certificate::Certificate;
+use salus_primitives::codec;
+use salus_primitives::evidence::Offence;
 use salus_primitives::ids::{BlockId, Epoch, Height};
 use salus_primitives::receipt::{Receipt, receipt_root};
 use salus_primitives::state::{StateReadError, WriteSet};
@@ -42,6 +46,8 @@ pub struct Executed {
     pub roots: Roots,
     /// If it is an epoch's last block: the validators it elects, for the epoch after the next.
     pub elected: Option<Arc<ValidatorSet>>,
+    /// The offences it put on chain.
+    pub offences: Vec<Offence>,
 }
 
 /// A block that was committed, with its receipts.
@@ -118,6 +124,7 @@ impl Execution {
         let executed = Executed {
             roots,
             elected: self.elected(block.header.height, &branch, &writes)?,
+            offences: offences(&outcome.receipts),
         };
         let pending = Pending {
             block: Arc::clone(block),
@@ -203,4 +210,19 @@ impl Execution {
         branch.reverse();
         Ok(branch)
     }
+}
+
+/// The offences that a block's calls proved.
+fn offences(receipts: &[Receipt]) -> Vec<Offence> {
+    receipts
+        .iter()
+        .flat_map(|receipt| &receipt.events)
+        .filter(|event| (event.contract, event.topic) == (STAKING, JAILED))
+        .filter_map(|event| {
+            match codec::decode(event.data.as_slice(), event.data.as_slice().len()) {
+                Ok(StakingEvent::Jailed { offence, .. }) => Some(offence),
+                _ => None,
+            }
+        })
+        .collect()
 }

@@ -7,6 +7,7 @@ use crate::mempool::{Mempool, Source};
 use crate::proposer::Proposer;
 use crate::verify::verify_transactions;
 use crate::wire::{Frame, Request};
+use duties::Duties;
 use epochs::Epochs;
 use rand_chacha::ChaCha20Rng;
 use salus_consensus::clock::{Monotonic, Now};
@@ -25,6 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use suspension::Suspension;
 
+mod attendance;
+mod duties;
 mod effect;
 mod epochs;
 mod fetch;
@@ -53,6 +56,7 @@ pub struct Replica {
     /// Peers that were asked for a range and have not answered yet.
     ranges_asked: BTreeSet<Peer>,
     epochs: Epochs,
+    duties: Duties,
     standings: Standings,
     suspension: Suspension,
     /// Whether something waited, when that was looked at last.
@@ -109,6 +113,7 @@ impl Replica {
         let (journal, ahead) = journal
             .into_iter()
             .partition(|entry: &JournalEntry| entry.epoch() <= epoch);
+        let duties = Duties::new(Arc::clone(&config.validators), config.voter.clone());
         let engine = Engine::restore(config, certificate, journal, now, &mut pending);
         let mut replica = Self {
             engine,
@@ -120,6 +125,7 @@ impl Replica {
             asked: BTreeSet::new(),
             ranges_asked: BTreeSet::new(),
             epochs: Epochs::new(member, ahead),
+            duties,
             standings: Standings::default(),
             suspension: Suspension::default(),
             waiting: None,
@@ -156,12 +162,14 @@ impl Replica {
                 if let Some(elected) = executed.elected {
                     self.epochs.elected(block, elected);
                 }
+                self.duties.executed(block, executed.offences);
                 self.drive(now, EngineInput::Executed { block, roots }, effects);
             }
             Input::DiskFull => self.suspend(),
             Input::DiskFree => self.resume(now, effects),
             Input::Tick => {
                 self.forward(now, effects);
+                self.do_duties(now, effects);
                 self.drive(now, EngineInput::Tick, effects);
             }
         }
@@ -298,6 +306,7 @@ impl Replica {
                     cause,
                 })),
                 EngineEffect::Equivocation { first, second } => {
+                    self.accuse(now, &first, &second);
                     effects.push(Effect::Note(Note::Equivocation {
                         seat: first.seat,
                         first: first.statement,
@@ -348,6 +357,7 @@ impl Replica {
                     .on_final(block.header.height, ids.as_ref().clone()),
             );
         }
+        self.settle_duties(&blocks, &expired);
         // what the engine forgot, whatever height it claimed
         self.block_ids
             .retain(|id, _| self.engine.body(id).is_some());
@@ -423,7 +433,11 @@ impl Replica {
             .mempool
             .forward_at()
             .map(|due| due.max(self.forward_at).max(now.monotonic.plus_millis(1)));
-        [engine, forward].into_iter().flatten().min()
+        let duties = self
+            .duties
+            .wakeup()
+            .map(|due| due.max(now.monotonic.plus_millis(1)));
+        [engine, forward, duties].into_iter().flatten().min()
     }
 
     /// What a shorter journal must hold to be as good as the whole one.

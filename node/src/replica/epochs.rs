@@ -79,9 +79,10 @@ impl Replica {
         let elected = std::mem::take(&mut self.epochs.elected)
             .remove(&base.id)
             .expect("a final block was executed, and an epoch's last block elects");
+        let voter = self.epochs.member.voter(&validators);
         let config = Config {
             genesis: self.proposer.genesis,
-            voter: self.epochs.member.voter(&validators),
+            voter: voter.clone(),
             validators: Arc::clone(&validators),
             timing: Timing::from(&self.proposer.parameters),
             base,
@@ -89,6 +90,7 @@ impl Replica {
         };
         self.proposer.validators = Arc::clone(&validators);
         self.proposer.next_validators = Arc::clone(&elected);
+        self.change_duties(now, self.engine.view(), voter);
         self.asked.clear();
         self.waiting = None;
         let (journal, ahead) = std::mem::take(&mut self.epochs.ahead)

@@ -58,10 +58,11 @@ impl Replica {
         message: Message,
         effects: &mut Vec<Effect>,
     ) {
-        if self.is_suspended()
-            || !self.is_of_this_epoch(now, from, &message, effects)
-            || self.is_stale(&message)
-        {
+        if self.is_suspended() {
+            return;
+        }
+        self.watch(now, from, &message, effects);
+        if !self.is_of_this_epoch(now, from, &message, effects) || self.is_stale(&message) {
             return;
         }
         let verified = self.without_settled_votes(message).verify(
