@@ -2,6 +2,7 @@
 //!
 //! Exit code 0 is success, 1 a failure, 2 a mistake in the command, in a file it names or in the configuration: nothing was started.
 
+mod blockcfg;
 mod files;
 mod genesis;
 mod init;
@@ -40,6 +41,9 @@ enum Command {
     /// Makes, submits and follows transactions.
     #[command(subcommand)]
     Tx(tx::Command),
+    /// Solves, compares and draws block configuration problems: how many verifiers, how many transactions.
+    #[command(subcommand)]
+    Blockcfg(blockcfg::Command),
     /// Runs a whole network on this machine, with a bedside device that uses it.
     Localnet(localnet::Arguments),
 }
@@ -54,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Localnet(arguments) => localnet::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Tx(command) => tx::run(command),
+        Command::Blockcfg(command) => blockcfg::run(command),
     };
     match result {
         Ok(code) => code,

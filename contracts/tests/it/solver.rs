@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use salus_contracts::native::blockcfg::solver::{
     BigUint, Candidate, Decimal, Method, Outcome, Problem, ProblemError, Ratio, TRANSACTIONS_MAX,
-    VERIFIERS_MAX, Weights, evaluate, solve,
+    VERIFIERS_MAX, Weights, evaluate, solve, trace,
 };
 
 type Rational = Ratio<BigUint>;
@@ -225,6 +225,20 @@ proptest! {
 
         prop_assert!(repaired.is_some_and(|repaired| repaired.0 >= best.0));
         prop_assert!(printed.is_none_or(|printed| printed.0 >= best.0));
+    }
+
+    /// What is tried is counted, and the least of it is the answer of those that look at all they try.
+    #[test]
+    fn a_trace_holds_what_was_tried(problem in problem()) {
+        for method in Method::ALL {
+            let outcome = solve(&problem, method).expect("in bounds");
+            let tried = trace(&problem, method).expect("in bounds");
+
+            prop_assert_eq!(tried.len() as u64, outcome.evaluations);
+            if method != Method::Paper {
+                prop_assert_eq!(tried.into_iter().min(), outcome.solution.map(|it| it.utility));
+            }
+        }
     }
 
     /// The numbers beside the answer are those of the answer.

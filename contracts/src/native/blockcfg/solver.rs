@@ -34,7 +34,7 @@ pub use problem::{
 pub use num_bigint::BigUint;
 pub use num_rational::Ratio;
 
-use model::Model;
+use model::{Model, Utility};
 
 /// How to look for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,17 +107,26 @@ impl Method {
 pub fn solve(problem: &Problem, method: Method) -> Result<Outcome, ProblemError> {
     let model = Model::new(problem)?;
     let mut search = Search::default();
-    let choice = match method {
-        Method::Exact => exact::search(&model, &mut search),
-        Method::Fastest => fastest::closed_form(&model, &mut search),
-        Method::Exhaustive => fastest::exhaustive(&model, &mut search),
-        Method::Paper => paper::printed(&model, &mut search),
-        Method::Repaired => paper::repaired(&model, &mut search),
-    };
+    let choice = search.run(&model, method);
     Ok(Outcome {
         solution: choice.map(|choice| model.solution(&choice)),
         evaluations: search.evaluations,
     })
+}
+
+/// U of every choice that a method tries, in its order: for plots.
+///
+/// # Errors
+/// [`ProblemError`] names the first number that is out of its bounds.
+pub fn trace(problem: &Problem, method: Method) -> Result<Vec<Ratio<BigUint>>, ProblemError> {
+    let model = Model::new(problem)?;
+    let mut search = Search {
+        tried: Some(Vec::new()),
+        ..Search::default()
+    };
+    search.run(&model, method);
+    let tried = search.tried.unwrap_or_default();
+    Ok(tried.iter().map(|utility| model.value(utility)).collect())
 }
 
 /// What a choice of verifiers and transactions is worth: for comparisons and plots.
@@ -156,10 +165,25 @@ struct Choice {
 #[derive(Debug, Default)]
 struct Search {
     evaluations: u64,
+    /// Every value, if they are wanted.
+    tried: Option<Vec<Utility>>,
 }
 
 impl Search {
-    fn count(&mut self) {
+    fn run(&mut self, model: &Model<'_>, method: Method) -> Option<Choice> {
+        match method {
+            Method::Exact => exact::search(model, self),
+            Method::Fastest => fastest::closed_form(model, self),
+            Method::Exhaustive => fastest::exhaustive(model, self),
+            Method::Paper => paper::printed(model, self),
+            Method::Repaired => paper::repaired(model, self),
+        }
+    }
+
+    fn count(&mut self, utility: &Utility) {
         self.evaluations = self.evaluations.saturating_add(1);
+        if let Some(tried) = &mut self.tried {
+            tried.push(utility.clone());
+        }
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 use num_bigint::BigUint;
 use num_rational::Ratio;
-use num_traits::Zero as _;
+use num_traits::{ToPrimitive as _, Zero as _};
 
 /// A number of 0 or more: `coefficient * 10^exponent`, exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,13 @@ impl Decimal {
     #[must_use]
     pub const fn is_zero(&self) -> bool {
         self.coefficient == 0
+    }
+
+    /// The number, if it is whole and a machine word holds it.
+    #[must_use]
+    pub fn to_whole(&self) -> Option<u64> {
+        let ratio = self.ratio();
+        ratio.is_integer().then(|| ratio.to_integer())?.to_u64()
     }
 
     /// As a fraction.
@@ -149,6 +156,26 @@ mod tests {
         );
         assert_eq!(ratio("0"), ratio("0.000e9"));
         assert_eq!(ratio("1."), ratio("1"));
+    }
+
+    #[test]
+    fn whole_numbers_are_whole_however_they_are_written() {
+        for (text, whole) in [
+            ("100", Some(100)),
+            ("1e2", Some(100)),
+            ("100.0", Some(100)),
+            ("0", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("0.5", None),
+            ("1e-1", None),
+        ] {
+            assert_eq!(
+                text.parse::<Decimal>().expect("a number").to_whole(),
+                whole,
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn offer(
     let count = chosen.len();
     let transaction_count = model.transactions(count, prices);
     let utility = model.utility(&slowest.capacity, count, prices, transaction_count);
-    search.count();
+    search.count(&utility);
     let choice = || {
         let mut verifiers = chosen.to_vec();
         verifiers.sort_unstable();

@@ -30,8 +30,9 @@ impl<'a> Fastest<'a> {
         transactions: u64,
         search: &mut Search,
     ) -> Utility {
-        search.count();
-        model.utility(self.slowest, self.chosen.len(), &self.prices, transactions)
+        let utility = model.utility(self.slowest, self.chosen.len(), &self.prices, transactions);
+        search.count(&utility);
+        utility
     }
 
     pub(super) fn choice(&self, transaction_count: u64) -> Choice {

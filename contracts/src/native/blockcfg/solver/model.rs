@@ -34,6 +34,8 @@ pub(super) struct Model<'a> {
     security: BigUint,
     /// Multiplies a sum of prices.
     pub(super) cost: BigUint,
+    /// `D`.
+    scale: BigUint,
     /// `m^q`, by m.
     powers: Vec<BigUint>,
 }
@@ -132,7 +134,7 @@ impl<'a> Model<'a> {
         let cost_weight = quotient(weights.cost.ratio(), &cost_max);
         let fewest = BigUint::from(problem.min_verifiers);
         let exponent = u32::try_from(problem.security_exponent).unwrap_or(u32::MAX);
-        let (_, factors) = scaled(&[
+        let (scale, factors) = scaled(&[
             &latency_weight * terms.downlink,
             &latency_weight * terms.broadcast,
             // the capacities were multiplied by their scale
@@ -169,6 +171,7 @@ impl<'a> Model<'a> {
             constant: next(),
             security: next(),
             cost: next(),
+            scale: scale.to_integer(),
             powers: (0..=max_verifiers)
                 .map(|m| BigUint::from(m).pow(exponent))
                 .collect(),
@@ -196,6 +199,15 @@ impl<'a> Model<'a> {
             numerator,
             denominator: speed_and_power * transactions,
         }
+    }
+
+    /// U itself.
+    pub(super) fn value(&self, utility: &Utility) -> Rational {
+        let Utility {
+            numerator,
+            denominator,
+        } = utility;
+        Ratio::new(numerator.clone(), denominator * &self.scale)
     }
 
     /// The best theta for so many verifiers with prices of `prices` together: the least of the best ones within the bounds.
