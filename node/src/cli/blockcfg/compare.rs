@@ -40,28 +40,24 @@ struct Record {
     of_fastest: Misses,
 }
 
-/// By how much answers lay above the best.
+/// By how much answers lay above the best, as `U / best - 1`: of the misses only, ascending.
 #[derive(Debug, Default)]
-struct Misses {
-    count: u64,
-    /// Sum and maximum of `U / best - 1`, over misses only.
-    excess_sum: f64,
-    excess_max: f64,
-}
+struct Misses(Vec<f64>);
 
 impl Misses {
     fn count(&mut self, utility: &Ratio<BigUint>, best: &Ratio<BigUint>) {
         if utility <= best {
             return;
         }
-        self.count += 1;
         let excess = float(&(utility / best)) - 1.0;
-        self.excess_sum += excess;
-        self.excess_max = self.excess_max.max(excess);
+        let at = self.0.partition_point(|other| *other < excess);
+        self.0.insert(at, excess);
     }
 
-    fn mean(&self) -> f64 {
-        self.excess_sum / self.count.max(1) as f64
+    /// The excess that so many percent of the misses do not exceed.
+    fn percentile(&self, percent: usize) -> f64 {
+        let rank = (self.0.len() * percent).div_ceil(100);
+        self.0.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
     }
 }
 
@@ -76,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         arguments.instances, arguments.seed, arguments.verifiers, arguments.transactions
     );
     println!(
-        "{:<11}{:>10}{:>13}   misses of the best of all    misses of the best of the fastest",
+        "{:<11}{:>10}{:>13}   misses of the best of all      of the best of the fastest",
         "method", "no answer", "evaluations"
     );
     for record in &records {
@@ -90,17 +86,17 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         );
     }
     println!(
-        "\nmisses: how many, by how much on average, by how much at most. evaluations: a problem, on average"
+        "\nmisses: how many, the median of how much U lay above the best, and the 90th percentile. evaluations: a problem, on average"
     );
     Ok(ExitCode::SUCCESS)
 }
 
 fn cell(misses: &Misses) -> String {
     format!(
-        "{:>6} {:>8.2} % {:>8.1} %",
-        misses.count,
-        100.0 * misses.mean(),
-        100.0 * misses.excess_max
+        "{:>6} {:>7.1} % {:>7.1} %",
+        misses.0.len(),
+        100.0 * misses.percentile(50),
+        100.0 * misses.percentile(90)
     )
 }
 
@@ -135,9 +131,10 @@ fn compare(arguments: &Arguments) -> Result<Vec<Record>, ProblemError> {
 fn report(records: &[Record]) -> serde_json::Value {
     let misses = |misses: &Misses| {
         json!({
-            "count": misses.count,
-            "mean_excess": misses.mean(),
-            "max_excess": misses.excess_max,
+            "count": misses.0.len(),
+            "excess_p50": misses.percentile(50),
+            "excess_p90": misses.percentile(90),
+            "excess_max": misses.percentile(100),
         })
     };
     records
@@ -171,7 +168,7 @@ mod tests {
         .expect("legal problems");
 
         for record in &records {
-            let (all, fastest) = (record.of_all.count, record.of_fastest.count);
+            let (all, fastest) = (record.of_all.0.len(), record.of_fastest.0.len());
             match record.method {
                 Method::Exact => assert_eq!((all, fastest, record.unanswered), (0, 0, 0)),
                 Method::Fastest | Method::Exhaustive => {

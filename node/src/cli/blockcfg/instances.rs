@@ -59,11 +59,12 @@ impl Instances {
         least + self.random.next_u64() % (most - least + 1)
     }
 
-    /// From a thousandth to a thousand, each order of magnitude as often as another.
+    /// From a tenth to a hundred, each order of magnitude as often as another.
     fn spread(&mut self) -> Decimal {
         let digits = self.between(100, 999);
-        let power = self.between(0, 5);
-        Decimal::billionths(digits.saturating_mul(10u64.pow(4 + power as u32)))
+        let power = [1_000_000, 10_000_000, 100_000_000];
+        let power = power[(self.random.next_u64() % 3) as usize];
+        Decimal::billionths(digits.saturating_mul(power))
     }
 }
 
@@ -77,18 +78,20 @@ impl Iterator for Instances {
                 price: self.spread(),
             })
             .collect();
-        let max_verifiers = self.between(1, verifiers.len() as u64);
-        let max_transactions = self.between(1, self.transactions_max);
+        let count = verifiers.len() as u64;
+        let max_verifiers = self.between(count.div_ceil(2), count);
+        let max_transactions =
+            self.between(self.transactions_max.div_ceil(2), self.transactions_max);
         Some(Problem {
             weights: Weights {
-                latency: Decimal::whole(self.between(0, 10)),
-                security: Decimal::whole(self.between(0, 10)),
-                cost: Decimal::whole(self.between(0, 10)),
+                latency: Decimal::whole(self.between(1, 10)),
+                security: Decimal::whole(self.between(1, 10)),
+                cost: Decimal::whole(self.between(1, 10)),
             },
             verifiers,
-            min_verifiers: self.between(1, max_verifiers),
+            min_verifiers: self.between(1, max_verifiers.div_ceil(2)),
             max_verifiers,
-            min_transactions: self.between(1, max_transactions),
+            min_transactions: self.between(1, max_transactions.div_ceil(2)),
             max_transactions,
             transaction_bits: self.spread(),
             feedback_bits: self.spread(),
