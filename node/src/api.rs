@@ -5,8 +5,10 @@
 //! ledger. Beyond a bound a client is told to come back; nothing queues without end.
 
 mod connection;
+mod epochs;
 mod error;
 mod health;
+mod members;
 mod proof;
 mod query;
 mod server;
@@ -25,8 +27,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use error::Refused;
+use salus_primitives::state::StateReadError;
 use salus_primitives::transaction::TRANSACTION_MAX;
-use salus_storage::ledger::{Ledger, LedgerError};
+use salus_storage::ledger::{Ledger, LedgerError, Snapshot};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -75,8 +78,13 @@ impl Api {
             .route("/v1/headers/{block}", get(query::header))
             .route("/v1/headers/{block}/finality", get(proof::finality))
             .route("/v1/head", get(query::head))
-            .route("/v1/validators", get(query::validators))
-            .route("/v1/parameters", get(query::parameters))
+            .route("/v1/epochs", get(epochs::changes))
+            .route("/v1/epochs/{epoch}", get(epochs::change))
+            .route("/v1/epochs.json", get(epochs::overview))
+            .route("/v1/validators", get(epochs::validators))
+            .route("/v1/parameters", get(epochs::parameters))
+            .route("/v1/members", get(members::members))
+            .route("/v1/proposals", get(members::proposals))
             .route("/v1/genesis", get(query::genesis))
             .route("/v1/genesis.json", get(query::genesis_json))
             .route("/livez", get(health::live))
@@ -96,6 +104,22 @@ impl Api {
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Refused> {
+        self.in_turn(read).await
+    }
+
+    /// Reads the state of one moment, in the same way.
+    async fn read_state<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Ledger, &Snapshot<'_>) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.in_turn(move |ledger| read(ledger, &ledger.snapshot()?))
+            .await
+    }
+
+    async fn in_turn<T: Send + 'static, E: std::error::Error + Send + 'static>(
+        &self,
+        read: impl FnOnce(&Ledger) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Refused> {
         // never closed
         let _turn = self.limits.reads.acquire().await;
         let ledger = Arc::clone(self.node.ledger());
@@ -104,6 +128,15 @@ impl Api {
             Err(error) => Err(Refused::unreadable(&error)),
         }
     }
+}
+
+/// The state cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum StateError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    State(#[from] StateReadError),
 }
 
 /// Bounds the time of every call and counts its answer.

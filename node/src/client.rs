@@ -2,8 +2,10 @@
 //!
 //! Plain HTTP on purpose, see [`crate::config::API`]. Every call has a time limit, every answer a size limit.
 
+use salus_primitives::calls::ValidatorKeys;
 use salus_primitives::codec;
-use salus_primitives::ids::{GenesisHash, Height};
+use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::ids::{EntityId, Epoch, GenesisHash, Height};
 use salus_primitives::proof::{ANCHOR_MAX, GenesisAnchor};
 use salus_primitives::transaction::TxId;
 use serde::Deserialize;
@@ -100,6 +102,129 @@ pub struct StatusView {
     pub manager: Option<String>,
     /// Why the node stopped taking part, if it did.
     pub halted: Option<String>,
+}
+
+/// The validators of an epoch.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ValidatorsView {
+    /// The epoch.
+    pub epoch: u64,
+    /// The weight of all.
+    pub total_weight: u64,
+    /// The weight of a quorum.
+    pub quorum_weight: u64,
+    /// In the order of their seats.
+    pub validators: Vec<ValidatorView>,
+    /// Those of the epoch after it, where the present ones were asked for.
+    #[serde(default)]
+    pub next: Option<Box<ValidatorsView>>,
+}
+
+/// One seat.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ValidatorView {
+    /// Its number.
+    pub seat: u16,
+    /// Whose.
+    pub entity: EntityId,
+    /// The entity's name.
+    pub name: Option<String>,
+    /// What its votes are signed with.
+    pub key: PublicKey,
+    /// What its connections are authenticated with.
+    pub network_key: PublicKey,
+    /// Its weight.
+    pub weight: u64,
+}
+
+/// The members.
+#[derive(Clone, Debug, Deserialize)]
+pub struct MembersView {
+    /// After which block.
+    pub height: u64,
+    /// The weight of all.
+    pub total_weight: u64,
+    /// What the signers of a proposal need.
+    pub weight_to_pass: u64,
+    /// Ascending by their ids.
+    pub members: Vec<MemberView>,
+}
+
+/// One member.
+#[derive(Clone, Debug, Deserialize)]
+pub struct MemberView {
+    /// Who.
+    pub entity: EntityId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its own weight.
+    pub weight: u64,
+    /// Whether it stands for a seat.
+    pub candidate: bool,
+    /// What all delegate to it, if it stands.
+    pub delegated_weight: Option<u64>,
+    /// Whether it missed too many votes.
+    pub inactive: bool,
+    /// What it is jailed for.
+    pub jailed: Option<serde_json::Value>,
+    /// What it validates with in sets that are elected from now on.
+    pub keys: Option<ValidatorKeys>,
+    /// To whom it delegates.
+    pub delegates: Vec<WeightView>,
+}
+
+/// An entity with a weight.
+#[derive(Clone, Debug, Deserialize)]
+pub struct WeightView {
+    /// Who.
+    pub entity: EntityId,
+    /// Its name.
+    pub name: Option<String>,
+    /// How much; none for a signer that is no member any more.
+    pub weight: Option<u64>,
+}
+
+/// What members have before them to sign.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ProposalsView {
+    /// The weight of all members.
+    pub total_weight: u64,
+    /// What the signers need.
+    pub weight_to_pass: u64,
+    /// By proposer and age.
+    pub proposals: Vec<ProposalView>,
+}
+
+/// One open proposal.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ProposalView {
+    /// What one signs.
+    pub id: TxId,
+    /// What it changes.
+    pub change: ChangeView,
+    /// The last height at which it can be signed.
+    pub expires_at: u64,
+    /// Who signed, the proposer first.
+    pub signers: Vec<WeightView>,
+    /// Their weight now.
+    pub signed_weight: u64,
+    /// What is missing.
+    pub missing_weight: u64,
+}
+
+/// What a proposal changes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ChangeView {
+    /// `set_weight`, `admit_member`, `retire_member`, `rotate_keys` or `release`.
+    pub kind: String,
+    /// Whom it is about.
+    pub entity: EntityId,
+    /// Its name.
+    pub name: Option<String>,
+    /// The weight it gives.
+    pub weight: Option<u64>,
+    /// The keys it gives.
+    pub keys: Option<ValidatorKeys>,
 }
 
 #[derive(Deserialize)]
@@ -208,6 +333,33 @@ impl ApiClient {
     pub fn window_blocks(&self) -> Result<u64, ClientError> {
         self.get_json::<ParametersBody>("/v1/parameters")
             .map(|body| body.window_blocks)
+    }
+
+    /// The validators of the present epoch and the next, or of another.
+    ///
+    /// # Errors
+    /// [`ClientError`]; refused with `unknown_epoch` for one that is not elected.
+    pub fn validators(&self, epoch: Option<Epoch>) -> Result<ValidatorsView, ClientError> {
+        match epoch {
+            Some(epoch) => self.get_json(&format!("/v1/validators?epoch={epoch}")),
+            None => self.get_json("/v1/validators"),
+        }
+    }
+
+    /// The members.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn members(&self) -> Result<MembersView, ClientError> {
+        self.get_json("/v1/members")
+    }
+
+    /// The proposals that can be signed.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn proposals(&self) -> Result<ProposalsView, ClientError> {
+        self.get_json("/v1/proposals")
     }
 
     /// The chain this node claims to be on.

@@ -173,9 +173,14 @@ fn sign(context: &mut Context<'_>, by: EntityId, roll: &Roll, id: TxId) -> Outco
     change::apply(context, possible)
 }
 
-/// More than two thirds, strictly. Weights are bounded far below overflow.
+/// The least weight that is more than two thirds of `total`. Weights are bounded far below overflow.
+#[must_use]
+pub const fn weight_to_pass(total: u64) -> u64 {
+    (total.saturating_mul(2) / 3).saturating_add(1)
+}
+
 const fn is_passed(signed: u64, total: u64) -> bool {
-    signed.saturating_mul(3) > total.saturating_mul(2)
+    signed >= weight_to_pass(total)
 }
 
 /// Takes a proposal from its proposer's open ones.

@@ -126,6 +126,10 @@ impl Refused {
         )
     }
 
+    pub(super) fn unknown_epoch(what: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_epoch", what)
+    }
+
     /// It may exist later.
     pub(super) fn not_yet(what: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_yet", what)

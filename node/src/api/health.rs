@@ -3,10 +3,14 @@
 use super::Api;
 use super::error::Refused;
 use super::views::{StatusView, json};
+use crate::handle::NodeStatus;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use salus_contracts::native::identity;
+use salus_primitives::ids::EntityId;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 #[derive(Serialize)]
 struct Good {
@@ -55,10 +59,40 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Response, Refused> {
 /// `GET /status`.
 pub(super) async fn status(State(api): State<Api>) -> Response {
     let status = api.node.status();
+    let names = names(&api, &status).await;
     json(
         StatusCode::OK,
-        &StatusView::new(api.node.genesis(), &status),
+        &StatusView::new(api.node.genesis(), &names, &status),
     )
+}
+
+/// The founders' names from genesis, so that the status says them whatever the disk does; those of later members from the
+/// state. Where that cannot be read, which ends the node elsewhere, ids stand for names.
+async fn names(api: &Api, status: &NodeStatus) -> BTreeMap<EntityId, String> {
+    let founders = &api.node.genesis().members;
+    let mut names: BTreeMap<EntityId, String> = founders
+        .iter()
+        .map(|founder| (founder.entity, founder.name.clone()))
+        .collect();
+    let peers = status.peers.iter().map(|peer| peer.entity);
+    let later: Vec<EntityId> = peers
+        .chain(status.manager)
+        .filter(|entity| !names.contains_key(entity))
+        .collect();
+    if later.is_empty() {
+        return names;
+    }
+    let read = api.read_state(move |_, snapshot| {
+        let mut known = Vec::new();
+        for id in later {
+            if let Some(entity) = identity::entity(&snapshot.state(), &id)? {
+                known.push((id, entity.name));
+            }
+        }
+        Ok(known)
+    });
+    names.extend(read.await.unwrap_or_default());
+    names
 }
 
 /// `GET /metrics`, for Prometheus.

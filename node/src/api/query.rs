@@ -3,8 +3,7 @@
 use super::Api;
 use super::error::Refused;
 use super::views::{
-    BlockView, FinalityView, GenesisView, HeadView, HeaderView, TransactionView, ValidatorsView,
-    json, octets,
+    BlockView, FinalityView, GenesisView, HeadView, HeaderView, TransactionView, json, octets,
 };
 use super::wait::Wait;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -214,16 +213,6 @@ pub(super) async fn head(State(api): State<Api>) -> Result<Response, Refused> {
         .await?;
     let header = header.ok_or_else(Refused::unknown_block)?;
     Ok(json(StatusCode::OK, &HeadView::new(&head, &header)))
-}
-
-/// `GET /v1/validators`: those of the current epoch.
-pub(super) async fn validators(State(api): State<Api>) -> Response {
-    json(StatusCode::OK, &ValidatorsView::new(api.node.genesis()))
-}
-
-/// `GET /v1/parameters`: the chain's.
-pub(super) async fn parameters(State(api): State<Api>) -> Response {
-    json(StatusCode::OK, &api.node.genesis().parameters)
 }
 
 /// `GET /v1/genesis`: the canonical bytes of the [`GenesisAnchor`](salus_primitives::proof::GenesisAnchor).

@@ -1,7 +1,9 @@
 //! The API over a small real chain in memory: real blocks, receipts, certificates and proofs; only the runtime is played.
 
 mod chain;
+mod epochs;
 mod limits;
+mod members;
 mod operation;
 mod reading;
 mod submitting;
@@ -53,7 +55,10 @@ struct Answer {
 
 impl Node {
     async fn start() -> Self {
-        let chain = Chain::new();
+        Self::of(Chain::new()).await
+    }
+
+    async fn of(chain: Chain) -> Self {
         let network_id = NetworkId::new(*chain.genesis.hash.as_bytes());
         let address = "/ip4/127.0.0.1/tcp/0".parse().expect("an address");
         let (network, inbound) = Network::start(

@@ -22,9 +22,11 @@ use salus_primitives::receipt::{Event, Outcome, Receipt};
 use salus_primitives::state::StateRoot;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::TxId;
+use salus_primitives::validators::ValidatorSet;
 use salus_storage::ledger::Head;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 /// An answer in JSON.
 pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
@@ -313,52 +315,52 @@ impl HeadView {
 }
 
 #[derive(Serialize)]
-pub(super) struct ValidatorsView<'a> {
+pub(super) struct ValidatorsView {
     epoch: Epoch,
     total_weight: u64,
     quorum_weight: u64,
-    validators: Vec<ValidatorView<'a>>,
+    validators: Vec<ValidatorView>,
 }
 
 #[derive(Serialize)]
-struct ValidatorView<'a> {
+struct ValidatorView {
     seat: Seat,
     entity: EntityId,
-    name: Option<&'a str>,
+    name: Option<String>,
     role: Option<Role>,
     key: PublicKey,
     network_key: PublicKey,
     weight: u64,
 }
 
-impl<'a> ValidatorsView<'a> {
-    pub(super) fn new(genesis: &'a GenesisBlock) -> Self {
-        let set = &genesis.validators;
+impl ValidatorsView {
+    /// `name` knows an entity's name and role.
+    pub(super) fn new<E>(
+        set: &ValidatorSet,
+        name: impl Fn(&EntityId) -> Result<Option<(String, Role)>, E>,
+    ) -> Result<Self, E> {
         let validators = set
             .seats()
             .zip(set.validators())
             .map(|(seat, validator)| {
-                let member = genesis
-                    .members
-                    .iter()
-                    .find(|member| member.entity == validator.entity);
-                ValidatorView {
+                let (name, role) = name(&validator.entity)?.unzip();
+                Ok(ValidatorView {
                     seat,
                     entity: validator.entity,
-                    name: member.map(|member| member.name.as_str()),
-                    role: member.map(|member| member.role),
+                    name,
+                    role,
                     key: validator.key,
                     network_key: validator.network_key,
                     weight: validator.weight,
-                }
+                })
             })
-            .collect();
-        Self {
+            .collect::<Result<_, E>>()?;
+        Ok(Self {
             epoch: set.epoch(),
             total_weight: set.total_weight(),
             quorum_weight: set.quorum_weight(),
             validators,
-        }
+        })
     }
 }
 
@@ -367,17 +369,22 @@ pub(super) struct GenesisView<'a> {
     chain: &'a str,
     genesis_hash: GenesisHash,
     header: HeaderView,
-    validators: ValidatorsView<'a>,
+    validators: ValidatorsView,
     parameters: &'a ChainParameters,
 }
 
 impl<'a> GenesisView<'a> {
     pub(super) fn new(genesis: &'a GenesisBlock) -> Self {
+        let founder = |entity: &EntityId| {
+            let founder = genesis.members.iter().find(|it| it.entity == *entity);
+            Ok::<_, Infallible>(founder.map(|it| (it.name.clone(), it.role)))
+        };
+        let Ok(validators) = ValidatorsView::new(&genesis.validators, founder);
         Self {
             chain: &genesis.chain,
             genesis_hash: genesis.hash,
             header: HeaderView::new(&genesis.block.header),
-            validators: ValidatorsView::new(genesis),
+            validators,
             parameters: &genesis.parameters,
         }
     }
@@ -430,13 +437,16 @@ struct LaneView {
 }
 
 impl<'a> StatusView<'a> {
-    pub(super) fn new(genesis: &'a GenesisBlock, status: &'a NodeStatus) -> Self {
+    pub(super) fn new(
+        genesis: &'a GenesisBlock,
+        names: &BTreeMap<EntityId, String>,
+        status: &'a NodeStatus,
+    ) -> Self {
         let name = |entity: &EntityId| {
-            genesis
-                .members
-                .iter()
-                .find(|member| member.entity == *entity)
-                .map_or_else(|| entity.to_string(), |member| member.name.clone())
+            names
+                .get(entity)
+                .cloned()
+                .unwrap_or_else(|| entity.to_string())
         };
         let lanes = Lane::ALL
             .into_iter()

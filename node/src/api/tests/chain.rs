@@ -1,5 +1,6 @@
 //! A chain of four validators with real signatures, in memory.
 
+use salus_contracts::native::staking;
 use salus_genesis::block::GenesisBlock;
 use salus_genesis::instant::Instant;
 use salus_genesis::presets;
@@ -10,7 +11,7 @@ use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::exchange::ExchangeSecret;
 use salus_primitives::crypto::sign::SecretKey;
-use salus_primitives::ids::{ContractId, EntityId, Epoch, Height, Seat, View};
+use salus_primitives::ids::{ContractId, EntityId, Height, Seat, View};
 use salus_primitives::lane::Lane;
 use salus_primitives::receipt::{Event, Outcome, Receipt, receipt_root};
 use salus_primitives::signed::{Signable as _, Signed, signing_digest};
@@ -28,7 +29,13 @@ pub(super) struct Chain {
 
 impl Chain {
     pub(super) fn new() -> Self {
-        let preset = presets::local();
+        Self::with_epochs(1_000)
+    }
+
+    /// With epochs of this many blocks.
+    pub(super) fn with_epochs(epoch_blocks: u64) -> Self {
+        let mut preset = presets::local();
+        preset.consensus.epoch_blocks = epoch_blocks;
         let spec = GenesisSpec {
             chain: "salus-test".into(),
             genesis_time: Instant(Timestamp::from_millis(1_000)),
@@ -51,17 +58,40 @@ impl Chain {
 
     /// Commits a block with its certificate; every third transaction of it failed.
     pub(super) fn grow(&self, transactions: u32) -> Vec<TxId> {
+        self.grow_with(transactions, WriteSet::default())
+    }
+
+    /// The same, with changes of the state that no transaction made.
+    pub(super) fn grow_with(&self, transactions: u32, mut writes: WriteSet) -> Vec<TxId> {
         let head = self.ledger.head();
         let height = head.height.next();
         let transactions: Vec<_> = (0..transactions)
             .map(|index| self.transaction(height, index))
             .collect();
         let receipts: Vec<_> = (0..).zip(&transactions).map(receipt).collect();
-        let mut writes = WriteSet::default();
         writes.put(
             StateKey::tree(ContractId::new(1), [1]),
             height.get().to_le_bytes().to_vec(),
         );
+        let parameters = &self.genesis.parameters;
+        let epoch = parameters.epoch_at(height);
+        let ends = parameters.epoch_ending_at(height).is_some();
+        if ends {
+            let state = self
+                .ledger
+                .state()
+                .with_branch(vec![Arc::new(writes.clone())]);
+            let closing = staking::close_epoch(&state, parameters, epoch).expect("reads");
+            writes.extend(closing);
+        }
+        let written = Arc::new(writes.clone());
+        let state = self.ledger.state().with_branch(vec![written]);
+        let set = |epoch| {
+            staking::set(&state, epoch)
+                .expect("reads")
+                .expect("elected")
+        };
+        let elected = ends.then(|| set(epoch.next().next()));
         let tree = self
             .ledger
             .tree()
@@ -74,7 +104,7 @@ impl Chain {
             .expect("has receipts");
         let header = Header {
             height,
-            epoch: Epoch::new(1),
+            epoch,
             view: View::new(height.get()),
             parent: head.id,
             time: Timestamp::from_millis(1_000 + height.get()),
@@ -89,7 +119,7 @@ impl Chain {
             transaction_root: transaction_root(&transactions),
             parent_state_root: head.state_root,
             parent_receipt_root: receipt_root(&parent_receipts),
-            next_validators: None,
+            next_validators: ends.then(|| set(epoch.next()).digest()),
         };
         let certificate = self.finalization(&header);
         let ids = transactions.iter().map(|it| it.body.id()).collect();
@@ -102,7 +132,7 @@ impl Chain {
                 receipts: &receipts,
                 writes: &writes,
                 tree: &tree,
-                elected: None,
+                elected: elected.as_ref(),
                 finalization: Some(&certificate),
             })
             .expect("commits");
@@ -191,8 +221,8 @@ fn member((name, index): (&str, u8)) -> MemberSpec {
     }
 }
 
-fn key(member: u8, kind: u8) -> SecretKey {
+pub(super) fn key(member: u8, kind: u8) -> SecretKey {
     SecretKey::from_seed([member * 10 + kind; 32])
 }
 
-const MEMBERS: [&str; 4] = ["hospital", "pharmacy", "ministry", "institute"];
+pub(super) const MEMBERS: [&str; 4] = ["hospital", "pharmacy", "ministry", "institute"];

@@ -1,0 +1,248 @@
+//! The members and what they have before them to sign.
+
+use super::error::Refused;
+use super::views::json;
+use super::{Api, StateError};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use salus_contracts::native::governance::{self, Proposal};
+use salus_contracts::native::identity;
+use salus_contracts::native::staking::{self, Member, Roll};
+use salus_primitives::calls::{Change, Delegation, Role, ValidatorKeys};
+use salus_primitives::evidence::OffenceKind;
+use salus_primitives::ids::{EntityId, Epoch, Height};
+use salus_primitives::state::{StateRead, StateReadError};
+use salus_primitives::transaction::TxId;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct MembersView {
+    height: Height,
+    total_weight: u64,
+    /// What the signers of a proposal need for it to pass.
+    weight_to_pass: u64,
+    members: Vec<MemberView>,
+}
+
+#[derive(Serialize)]
+struct MemberView {
+    #[serde(flatten)]
+    who: EntityView,
+    role: Option<Role>,
+    weight: u64,
+    admitted_at: Height,
+    candidate: bool,
+    /// The weight that all members delegate to it; null if it does not stand.
+    delegated_weight: Option<u64>,
+    inactive: bool,
+    jailed: Option<OffenceView>,
+    keys: Option<ValidatorKeys>,
+    /// To whom it delegates, and how much; empty if it delegates nothing.
+    delegates: Vec<PartView>,
+}
+
+/// An entity with its name.
+#[derive(Serialize)]
+struct EntityView {
+    entity: EntityId,
+    name: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PartView {
+    #[serde(flatten)]
+    to: EntityView,
+    weight: u64,
+}
+
+#[derive(Serialize)]
+struct OffenceView {
+    epoch: Epoch,
+    kind: OffenceKind,
+}
+
+#[derive(Serialize)]
+struct ProposalsView {
+    height: Height,
+    total_weight: u64,
+    weight_to_pass: u64,
+    proposals: Vec<ProposalView>,
+}
+
+#[derive(Serialize)]
+struct ProposalView {
+    id: TxId,
+    change: ChangeView,
+    by: EntityView,
+    expires_at: Height,
+    /// Who signed, in order; with the weight each has now, null for who is no member any more.
+    signers: Vec<SignerView>,
+    signed_weight: u64,
+    missing_weight: u64,
+}
+
+#[derive(Serialize)]
+struct SignerView {
+    #[serde(flatten)]
+    who: EntityView,
+    weight: Option<u64>,
+}
+
+/// What a proposal changes.
+#[derive(Serialize)]
+struct ChangeView {
+    kind: &'static str,
+    #[serde(flatten)]
+    of: EntityView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<ValidatorKeys>,
+}
+
+/// `GET /v1/members`: every member as the state after the last final block has it.
+pub(super) async fn members(State(api): State<Api>) -> Result<Response, Refused> {
+    let view = api
+        .read_state(|_, snapshot| {
+            let state = snapshot.state();
+            let roll = staking::roll(&state)?;
+            let standings = staking::standings(&state)?;
+            let members = roll
+                .iter()
+                .map(|(id, weight)| {
+                    let member = staking::member(&state, id)?.ok_or_else(|| missing(id))?;
+                    let delegated = standings.get(id).copied();
+                    member_view(&state, *id, weight, delegated, member)
+                })
+                .collect::<Result<_, StateReadError>>()?;
+            Ok::<_, StateError>(MembersView {
+                height: snapshot.head().height,
+                total_weight: roll.total(),
+                weight_to_pass: governance::weight_to_pass(roll.total()),
+                members,
+            })
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &view))
+}
+
+/// `GET /v1/proposals`: those that can still be signed in the next block.
+pub(super) async fn proposals(State(api): State<Api>) -> Result<Response, Refused> {
+    let view = api
+        .read_state(|_, snapshot| {
+            let state = snapshot.state();
+            let height = snapshot.head().height;
+            let roll = staking::roll(&state)?;
+            let proposals = governance::open_proposals(&state, height.next())?
+                .into_iter()
+                .map(|(id, proposal)| proposal_view(&state, &roll, id, &proposal))
+                .collect::<Result<_, StateReadError>>()?;
+            Ok::<_, StateError>(ProposalsView {
+                height,
+                total_weight: roll.total(),
+                weight_to_pass: governance::weight_to_pass(roll.total()),
+                proposals,
+            })
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &view))
+}
+
+fn member_view(
+    state: &dyn StateRead,
+    id: EntityId,
+    weight: u64,
+    delegated_weight: Option<u64>,
+    member: Member,
+) -> Result<MemberView, StateReadError> {
+    let entity = identity::entity(state, &id)?;
+    let delegates = match member.delegation {
+        None => Vec::new(),
+        Some(Delegation::Whole(to)) => vec![(to, weight)],
+        Some(Delegation::Parts(parts)) => parts
+            .into_iter()
+            .map(|part| (part.candidate, part.weight))
+            .collect(),
+    };
+    let delegates = delegates
+        .into_iter()
+        .map(|(to, weight)| {
+            let to = named(state, to)?;
+            Ok(PartView { to, weight })
+        })
+        .collect::<Result<_, StateReadError>>()?;
+    let (name, role) = entity.map(|entity| (entity.name, entity.role)).unzip();
+    Ok(MemberView {
+        who: EntityView { entity: id, name },
+        role,
+        weight,
+        admitted_at: member.admitted_at,
+        candidate: member.candidate,
+        delegated_weight,
+        inactive: member.inactive,
+        jailed: member.jailed.map(|offence| OffenceView {
+            epoch: offence.epoch,
+            kind: offence.kind,
+        }),
+        keys: member.keys,
+        delegates,
+    })
+}
+
+fn proposal_view(
+    state: &dyn StateRead,
+    roll: &Roll,
+    id: TxId,
+    proposal: &Proposal,
+) -> Result<ProposalView, StateReadError> {
+    let signers = proposal
+        .signers
+        .iter()
+        .map(|signer| {
+            Ok(SignerView {
+                who: named(state, *signer)?,
+                weight: roll.weight(signer),
+            })
+        })
+        .collect::<Result<_, StateReadError>>()?;
+    let signed_weight = roll.weight_of_all(&proposal.signers);
+    Ok(ProposalView {
+        id,
+        change: change_view(state, proposal.change)?,
+        by: named(state, proposal.by)?,
+        expires_at: proposal.expires_at,
+        signers,
+        signed_weight,
+        missing_weight: governance::weight_to_pass(roll.total()).saturating_sub(signed_weight),
+    })
+}
+
+fn change_view(state: &dyn StateRead, change: Change) -> Result<ChangeView, StateReadError> {
+    let (kind, of, weight, keys) = match change {
+        Change::SetWeight { member, weight } => ("set_weight", member, Some(weight), None),
+        Change::AdmitMember {
+            entity,
+            keys,
+            weight,
+        } => ("admit_member", entity, Some(weight), keys),
+        Change::RetireMember { member } => ("retire_member", member, None, None),
+        Change::RotateKeys { member, keys } => ("rotate_keys", member, None, Some(keys)),
+        Change::Release { member } => ("release", member, None, None),
+    };
+    Ok(ChangeView {
+        kind,
+        of: named(state, of)?,
+        weight,
+        keys,
+    })
+}
+
+fn named(state: &dyn StateRead, entity: EntityId) -> Result<EntityView, StateReadError> {
+    let name = identity::entity(state, &entity)?.map(|entity| entity.name);
+    Ok(EntityView { entity, name })
+}
+
+fn missing(id: &EntityId) -> StateReadError {
+    StateReadError(format!("member {id} is named but missing"))
+}
