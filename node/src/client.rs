@@ -163,8 +163,8 @@ pub struct MemberView {
     pub candidate: bool,
     /// What all delegate to it, if it stands.
     pub delegated_weight: Option<u64>,
-    /// Whether it missed too many votes.
-    pub inactive: bool,
+    /// The votes it missed, if it was set inactive for that.
+    pub inactive: Option<serde_json::Value>,
     /// What it is jailed for.
     pub jailed: Option<serde_json::Value>,
     /// What it validates with in sets that are elected from now on.
@@ -215,16 +215,18 @@ pub struct ProposalView {
 /// What a proposal changes.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ChangeView {
-    /// `set_weight`, `admit_member`, `retire_member`, `rotate_keys` or `release`.
+    /// `set_weight`, `admit_member`, `retire_member`, `rotate_keys`, `release` or `set_participation`.
     pub kind: String,
-    /// Whom it is about.
-    pub entity: EntityId,
+    /// Whom it is about, if somebody.
+    pub entity: Option<EntityId>,
     /// Its name.
     pub name: Option<String>,
     /// The weight it gives.
     pub weight: Option<u64>,
     /// The keys it gives.
     pub keys: Option<ValidatorKeys>,
+    /// The share of votes it asks of members.
+    pub percent: Option<u8>,
 }
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use salus_contracts::native::governance::{self, Proposal};
 use salus_contracts::native::identity;
-use salus_contracts::native::staking::{self, Member, Roll};
+use salus_contracts::native::staking::{self, Absence, Member, Roll};
 use salus_primitives::calls::{Change, Delegation, Role, ValidatorKeys};
 use salus_primitives::evidence::OffenceKind;
 use salus_primitives::ids::{EntityId, Epoch, Height};
@@ -22,6 +22,8 @@ struct MembersView {
     total_weight: u64,
     /// What the signers of a proposal need for it to pass.
     weight_to_pass: u64,
+    /// Members with a lesser share of the votes asked of them are set inactive.
+    participation_percent: u8,
     members: Vec<MemberView>,
 }
 
@@ -35,7 +37,8 @@ struct MemberView {
     candidate: bool,
     /// The weight that all members delegate to it; null if it does not stand.
     delegated_weight: Option<u64>,
-    inactive: bool,
+    /// The votes it missed, if it was set inactive for that and has not returned.
+    inactive: Option<Absence>,
     jailed: Option<OffenceView>,
     keys: Option<ValidatorKeys>,
     /// To whom it delegates, and how much; empty if it delegates nothing.
@@ -93,12 +96,15 @@ struct SignerView {
 #[derive(Serialize)]
 struct ChangeView {
     kind: &'static str,
+    /// Whom it is about; nobody in particular, if it changes a parameter.
     #[serde(flatten)]
-    of: EntityView,
+    of: Option<EntityView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     weight: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<ValidatorKeys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<u8>,
 }
 
 /// `GET /v1/members`: every member as the state after the last final block has it.
@@ -120,6 +126,7 @@ pub(super) async fn members(State(api): State<Api>) -> Result<Response, Refused>
                 height: snapshot.head().height,
                 total_weight: roll.total(),
                 weight_to_pass: governance::weight_to_pass(roll.total()),
+                participation_percent: staking::participation(&state)?,
                 members,
             })
         })
@@ -219,22 +226,27 @@ fn proposal_view(
 }
 
 fn change_view(state: &dyn StateRead, change: Change) -> Result<ChangeView, StateReadError> {
-    let (kind, of, weight, keys) = match change {
-        Change::SetWeight { member, weight } => ("set_weight", member, Some(weight), None),
-        Change::AdmitMember {
-            entity,
-            keys,
-            weight,
-        } => ("admit_member", entity, Some(weight), keys),
-        Change::RetireMember { member } => ("retire_member", member, None, None),
-        Change::RotateKeys { member, keys } => ("rotate_keys", member, None, Some(keys)),
-        Change::Release { member } => ("release", member, None, None),
+    let (kind, of) = match change {
+        Change::SetWeight { member, .. } => ("set_weight", Some(member)),
+        Change::AdmitMember { entity, .. } => ("admit_member", Some(entity)),
+        Change::RetireMember { member } => ("retire_member", Some(member)),
+        Change::RotateKeys { member, .. } => ("rotate_keys", Some(member)),
+        Change::Release { member } => ("release", Some(member)),
+        Change::SetParticipation { .. } => ("set_participation", None),
+    };
+    let (weight, keys, percent) = match change {
+        Change::SetWeight { weight, .. } => (Some(weight), None, None),
+        Change::AdmitMember { weight, keys, .. } => (Some(weight), keys, None),
+        Change::RotateKeys { keys, .. } => (None, Some(keys), None),
+        Change::SetParticipation { percent } => (None, None, Some(percent)),
+        Change::RetireMember { .. } | Change::Release { .. } => (None, None, None),
     };
     Ok(ChangeView {
         kind,
-        of: named(state, of)?,
+        of: of.map(|entity| named(state, entity)).transpose()?,
         weight,
         keys,
+        percent,
     })
 }
 

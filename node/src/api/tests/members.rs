@@ -4,7 +4,7 @@ use super::Node;
 use super::chain::{MEMBERS, key};
 use salus_contracts::native::governance::{Proposal, proposal_key};
 use salus_contracts::native::identity::{self, Entity};
-use salus_contracts::native::staking::{self, Member, Roll};
+use salus_contracts::native::staking::{self, Absence, Member, Roll};
 use salus_contracts::slot::Slot;
 use salus_primitives::calls::{Change, Delegation, GOVERNANCE, Part, Role, ValidatorKeys};
 use salus_primitives::codec;
@@ -94,7 +94,10 @@ async fn members_are_shown_as_the_state_has_them() {
             epoch: Epoch::new(1),
             kind: OffenceKind::DoubleNotarize,
         }),
-        inactive: true,
+        inactive: Some(Absence {
+            epoch: Epoch::new(1),
+            share_permille: 7,
+        }),
         ..member(&node, "pharmacy")
     };
     put(&mut writes, staking::member_key(&pharmacy), &jailed);
@@ -120,7 +123,8 @@ async fn members_are_shown_as_the_state_has_them() {
     let pharmacy = of(members, "pharmacy");
     assert_eq!(pharmacy["jailed"]["kind"], "double_notarize");
     assert_eq!(pharmacy["jailed"]["epoch"], 1);
-    assert_eq!(pharmacy["inactive"], true);
+    assert_eq!(pharmacy["inactive"]["share_permille"], 7);
+    assert!(newcomer["inactive"].is_null());
     let delegated = |name: &str| of(members, name)["delegated_weight"].as_u64();
     assert_eq!(
         delegated("hospital")
@@ -179,6 +183,16 @@ async fn open_proposals_show_what_is_missing() {
     assert_eq!(proposal["missing_weight"], 1);
     let gone = &proposal["signers"][1];
     assert!(gone["weight"].is_null() && gone["name"].is_null(), "{gone}");
+
+    let percent = Change::SetParticipation { percent: 40 };
+    let mut writes = WriteSet::default();
+    put(&mut writes, proposal_key(&open), &proposal(3, percent));
+    node.chain.grow_with(0, writes);
+    let change = &node.get("/v1/proposals").await.json()["proposals"][0]["change"];
+    assert_eq!(
+        change,
+        &serde_json::json!({"kind": "set_participation", "percent": 40})
+    );
 
     node.grow(0);
     let later = node.get("/v1/proposals").await.json();
