@@ -170,18 +170,18 @@ async fn open_proposals_show_what_is_missing() {
     let view = node.get("/v1/proposals").await.json();
 
     assert_eq!(view["proposals"].as_array().map(Vec::len), Some(1));
-    let proposal = &view["proposals"][0];
-    assert_eq!(proposal["id"], open.to_string());
-    assert_eq!(proposal["by"]["name"], "ministry");
-    assert_eq!(proposal["change"]["kind"], "rotate_keys");
-    assert_eq!(proposal["change"]["name"], "pharmacy");
+    let shown = &view["proposals"][0];
+    assert_eq!(shown["id"], open.to_string());
+    assert_eq!(shown["by"]["name"], "ministry");
+    assert_eq!(shown["change"]["kind"], "rotate_keys");
+    assert_eq!(shown["change"]["name"], "pharmacy");
     assert_eq!(
-        proposal["change"]["keys"]["network_key"],
+        shown["change"]["keys"]["network_key"],
         keys.network_key.to_string()
     );
-    assert_eq!(proposal["signed_weight"], 2);
-    assert_eq!(proposal["missing_weight"], 1);
-    let gone = &proposal["signers"][1];
+    assert_eq!(shown["signed_weight"], 2);
+    assert_eq!(shown["missing_weight"], 1);
+    let gone = &shown["signers"][1];
     assert!(gone["weight"].is_null() && gone["name"].is_null(), "{gone}");
 
     let percent = Change::SetParticipation { percent: 40 };
