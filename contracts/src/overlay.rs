@@ -1,7 +1,6 @@
 //! Writes that are not committed yet, laid over the state they change.
 
 use salus_primitives::state::{StateKey, StateRead, StateReadError, WriteSet};
-use std::sync::Arc;
 
 /// Buffered writes over a state. Reads see them; the state below never changes.
 ///
@@ -47,23 +46,6 @@ impl<'a> Overlay<'a> {
 impl StateRead for Overlay<'_> {
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StateReadError> {
         match self.writes.0.get(key) {
-            Some(written) => Ok(written.clone()),
-            None => self.base.get(key),
-        }
-    }
-}
-
-/// The state after a branch of blocks that were executed and not committed yet.
-pub struct BranchView<'a> {
-    /// The committed state.
-    pub base: &'a dyn StateRead,
-    /// The writes of the branch's blocks, oldest first.
-    pub layers: Vec<Arc<WriteSet>>,
-}
-
-impl StateRead for BranchView<'_> {
-    fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StateReadError> {
-        match self.layers.iter().rev().find_map(|layer| layer.0.get(key)) {
             Some(written) => Ok(written.clone()),
             None => self.base.get(key),
         }
@@ -146,25 +128,6 @@ mod tests {
             let mut committed = base.clone();
             committed.apply(&writes);
             prop_assert_eq!(committed.0, oracle.0);
-        }
-
-        /// A view of a branch reads like the state to which the branch's blocks were applied in order.
-        #[test]
-        fn a_branch_view_agrees_with_applying_its_layers(
-            start in changes(),
-            layers in proptest::collection::vec(changes(), 0..5),
-        ) {
-            let mut base = MemoryState::default();
-            base.apply(&write_set(&start));
-            let layers: Vec<_> = layers.iter().map(|changes| Arc::new(write_set(changes))).collect();
-            let mut oracle = base.clone();
-            for layer in &layers {
-                oracle.apply(layer);
-            }
-
-            let view = BranchView { base: &base, layers };
-
-            prop_assert_eq!(reads(&view), reads(&oracle));
         }
     }
 }

@@ -130,3 +130,79 @@ fn column(space: Space) -> Column {
         Space::Index => Column::StateIndex,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::memory::MemoryStore;
+    use crate::store::{Durability, Store};
+    use proptest::prelude::*;
+    use salus_primitives::ids::ContractId;
+    use salus_primitives::state::MemoryState;
+
+    /// Keys of both spaces.
+    fn key(n: u8) -> StateKey {
+        if n.is_multiple_of(2) {
+            StateKey::tree(ContractId::new(1), [n])
+        } else {
+            StateKey::index(ContractId::new(1), [n])
+        }
+    }
+
+    /// A block's changes; `None` removes.
+    fn changes() -> impl Strategy<Value = Vec<(u8, Option<u8>)>> {
+        proptest::collection::vec((0u8..12, proptest::option::of(any::<u8>())), 0..12)
+    }
+
+    fn write_set(changes: &[(u8, Option<u8>)]) -> WriteSet {
+        let mut writes = WriteSet::default();
+        for (n, value) in changes {
+            match value {
+                Some(value) => writes.put(key(*n), vec![*value]),
+                None => writes.remove(key(*n)),
+            }
+        }
+        writes
+    }
+
+    fn commit(store: &MemoryStore, height: u64, writes: &WriteSet) {
+        let mut batch = Batch::new();
+        stage(store, &mut batch, Height::new(height), writes).expect("memory");
+        store.write(batch, Durability::Buffered).expect("memory");
+    }
+
+    fn reads(state: &dyn StateRead) -> Vec<Option<Vec<u8>>> {
+        (0..12)
+            .map(|n| state.get(&key(n)).expect("memory"))
+            .collect()
+    }
+
+    proptest! {
+        /// A branch reads like the state to which its blocks were applied in order, also while the oldest of them are
+        /// being committed below it.
+        #[test]
+        fn a_branch_reads_like_the_state_after_its_blocks(
+            start in changes(),
+            blocks in proptest::collection::vec(changes(), 0..5),
+        ) {
+            let store = MemoryStore::new();
+            commit(&store, 0, &write_set(&start));
+            let mut oracle = MemoryState::default();
+            oracle.apply(&write_set(&start));
+            prop_assert_eq!(reads(&StateView::new(&store)), reads(&oracle));
+            let branch: Vec<_> = blocks.iter().map(|block| Arc::new(write_set(block))).collect();
+            for block in &branch {
+                oracle.apply(block);
+            }
+            let view = StateView::new(&store).with_branch(branch.clone());
+
+            prop_assert_eq!(reads(&view), reads(&oracle));
+
+            for (height, block) in (1..).zip(&branch) {
+                commit(&store, height, block);
+                prop_assert_eq!(reads(&view), reads(&oracle), "committed to {}", height);
+            }
+        }
+    }
+}

@@ -360,16 +360,22 @@ impl Sim {
 
     /// Gives a node a client's transaction that registers a fresh device.
     pub fn submit(&mut self, node: usize, lane: Lane) -> TxId {
+        let number = (self.nonce + 1).to_le_bytes();
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&number);
+        let call = IdentityCall::RegisterDevice {
+            device: DeviceId::derive(&number, b"sim"),
+            key: SecretKey::from_seed(seed).public(),
+        };
+        self.submit_call(node, 0, lane, Call::new(IDENTITY, &call))
+    }
+
+    /// Gives a node a client's transaction: a call by the operator of member `by`.
+    pub fn submit_call(&mut self, node: usize, by: usize, lane: Lane, call: Call) -> TxId {
         self.nonce += 1;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
-        let signer = self.keys[0].operator.signer();
-        let mut seed = [7; 32];
-        seed[..8].copy_from_slice(&self.nonce.to_le_bytes());
-        let call = IdentityCall::RegisterDevice {
-            device: DeviceId::derive(&self.nonce.to_le_bytes(), b"sim"),
-            key: SecretKey::from_seed(seed).public(),
-        };
+        let signer = self.keys[by].operator.signer();
         let final_height = self.nodes[node].final_height();
         let body = Transaction {
             genesis: self.genesis.hash,
@@ -377,7 +383,7 @@ impl Sim {
             lane,
             valid_until: final_height.plus(self.genesis.parameters.window_blocks / 2),
             nonce,
-            call: Call::new(IDENTITY, &call),
+            call,
         };
         let transaction = Signed::sign(body, self.genesis.hash, &signer);
         let id = transaction.id();

@@ -3,13 +3,12 @@
 use crate::world::*;
 use proptest::prelude::*;
 use salus_contracts::executor::BlockOutcome;
-use salus_contracts::overlay::BranchView;
+use salus_contracts::overlay::Overlay;
 use salus_primitives::calls::Role;
 use salus_primitives::codec;
 use salus_primitives::lane::Lane;
 use salus_primitives::receipt::{Outcome, receipt_root};
 use salus_primitives::transaction::SignedTransaction;
-use std::sync::Arc;
 
 /// Calls of few parties on few entities, devices and keys, so that they meet: many succeed, many fail.
 fn call() -> impl Strategy<Value = SignedTransaction> {
@@ -41,10 +40,9 @@ proptest! {
         let parent = world.outcome(&first);
         prop_assert_eq!(&parent, &world.outcome(&first));
 
-        let branch = BranchView {
-            base: &world.state.clone(),
-            layers: vec![Arc::new(parent.writes.clone())],
-        };
+        let before = world.state.clone();
+        let mut branch = Overlay::new(&before);
+        branch.merge(parent.writes.clone());
         world.state.apply(&parent.writes);
         world.height += 1;
         let on_branch = world

@@ -143,6 +143,9 @@ impl Node {
             entropy.clone(),
         )
         .expect("the ledger tells where to start");
+        if let Some(voter) = &origin.config.voter {
+            self.seat = voter.seat;
+        }
         let mut effects = Vec::new();
         let replica = Replica::restore(origin, now, &mut effects);
         self.running = Some(Running {
@@ -284,7 +287,11 @@ impl Node {
                 };
                 running.replica.handle(now, input, next);
             }
-            Effect::EpochBegun { validators, .. } => self.epoch = validators.epoch(),
+            Effect::EpochBegun { validators, .. } => {
+                self.epoch = validators.epoch();
+                let entity = EntityId::of_name(&self.keys.name);
+                self.seat = validators.seat_of(&entity).unwrap_or(self.seat);
+            }
             Effect::Diverged(divergence) => panic!("{} diverged: {divergence:?}", self.keys.name),
         }
     }

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod epochs;
+mod evidence;
 mod hostile;
 
 use salus_primitives::lane::Lane;
