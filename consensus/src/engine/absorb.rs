@@ -159,6 +159,11 @@ impl Engine {
                 self.watch(&vote, effects);
             }
         }
+        // who signed it is not silent: where certificates are faster than votes, nobody would be heard at all, and every
+        // manager passed over (rule 5)
+        for (seat, _) in &certificate.certificate().votes {
+            self.heard(*seat, view);
+        }
         let mut announced = vec![certificate.certificate().clone()];
         match certificate.statement() {
             Statement::Notarize { .. } => {

@@ -313,8 +313,22 @@ impl Bench {
     }
 
     pub(crate) fn verified(&self, statement: Statement) -> VerifiedCertificate {
-        let votes = self
-            .others()
+        self.signed_by(self.others(), statement)
+    }
+
+    /// What all but one seat sign together.
+    pub(crate) fn receive_certificate_without(
+        &mut self,
+        absent: Seat,
+        statement: Statement,
+    ) -> Vec<Effect> {
+        let seats = (0..4).filter(|seat| *seat != absent.get()).collect();
+        let certificate = self.signed_by(seats, statement).certificate().clone();
+        self.receive(Message::Certificates(vec![certificate]))
+    }
+
+    fn signed_by(&self, seats: Vec<u16>, statement: Statement) -> VerifiedCertificate {
+        let votes = seats
             .into_iter()
             .map(|seat| {
                 let vote = signed(seat, statement, &self.keys);

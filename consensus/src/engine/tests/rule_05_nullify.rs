@@ -4,6 +4,7 @@ use crate::effect::{Effect, NullifyCause};
 use crate::engine::tests_support::{Bench, causes, notarizes, nullifies, votes};
 use crate::input::Input;
 use crate::message::Message;
+use salus_primitives::ids::{Seat, View};
 
 /// After an idle hour a block is made and notarised; that it is not final in the same instant is no finality lag.
 #[test]
@@ -49,31 +50,47 @@ fn a_manager_whose_own_vote_ends_the_term_before_proposes_at_once() {
     assert!(proposed, "{effects:?}");
 }
 
-/// A manager that was silent in its last two terms is passed over at once, until it is heard again.
-#[test]
-fn a_silent_manager_is_passed_over_until_it_is_heard() {
+/// Waits through two terms of one manager, which come every four terms, without a sign of it, up to its third.
+fn silent_twice() -> (Bench, Seat, Vec<Effect>) {
     let mut bench = Bench::verifier();
+    let manager = bench.engine.manager_of(View::new(1));
     bench.input(Input::Pending(true));
     for term in [0, 4] {
         let view = term * 4 + 1;
         if term > 0 {
-            bench.receive_certificate(nullifies(view - 4));
+            bench.receive_certificate_without(manager, nullifies(view - 4));
         }
         bench.run(2_100);
-        bench.receive_certificate(nullifies(view));
+        bench.receive_certificate_without(manager, nullifies(view));
     }
-
-    // the third turn of the same manager, which comes every four terms
-    let effects = bench.receive_certificate(nullifies(7 * 4 + 1));
+    let effects = bench.receive_certificate_without(manager, nullifies(7 * 4 + 1));
     assert_eq!(bench.engine.view().get(), 33);
+    assert_eq!(bench.engine.manager_of(View::new(33)), manager);
+    (bench, manager, effects)
+}
+
+/// A manager that was silent in its last two terms is passed over at once, until it is heard again.
+#[test]
+fn a_silent_manager_is_passed_over_until_it_is_heard() {
+    let (mut bench, manager, effects) = silent_twice();
+    assert_eq!(causes(&effects), [NullifyCause::SilentManager]);
+
+    bench.receive_certificate_without(manager, nullifies(33));
+    bench.receive_vote(manager.get(), nullifies(45));
+    let effects = bench.receive_certificate_without(manager, nullifies(45));
+    assert_eq!(bench.engine.manager_of(View::new(49)), manager);
+    assert_eq!(causes(&effects), []);
+}
+
+/// Its own vote may come late each time, behind the certificate that it stands in: that is hearing it as well.
+#[test]
+fn who_signed_a_certificate_is_heard() {
+    let (mut bench, manager, effects) = silent_twice();
     assert_eq!(causes(&effects), [NullifyCause::SilentManager]);
 
     bench.receive_certificate(nullifies(33));
-    let manager = bench
-        .engine
-        .manager_of(salus_primitives::ids::View::new(49));
-    bench.receive_vote(manager.get(), nullifies(45));
     let effects = bench.receive_certificate(nullifies(45));
+    assert_eq!(bench.engine.manager_of(View::new(49)), manager);
     assert_eq!(causes(&effects), []);
 }
 
