@@ -23,6 +23,7 @@ mod finalize;
 mod notarize;
 mod propose;
 mod restore;
+mod standing;
 mod timers;
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ struct Limits {
     submissions: Semaphore,
     waiters: Semaphore,
     reads: Semaphore,
+    explanations: Semaphore,
 }
 
 impl Api {
@@ -62,6 +63,7 @@ impl Api {
                 submissions: Semaphore::new(SUBMISSIONS_MAX),
                 waiters: Semaphore::new(WAITERS_MAX),
                 reads: Semaphore::new(READS_MAX),
+                explanations: Semaphore::new(EXPLANATIONS_MAX),
             }),
             stopping,
         }
@@ -87,6 +89,7 @@ impl Api {
             .route("/v1/proposals", get(members::proposals))
             .route("/v1/genesis", get(query::genesis))
             .route("/v1/genesis.json", get(query::genesis_json))
+            .route("/v1/explain", get(health::explain))
             .route("/livez", get(health::live))
             .route("/readyz", get(health::ready))
             .route("/status", get(health::status))
@@ -155,6 +158,8 @@ const SUBMISSIONS_MAX: usize = 512;
 const WAITERS_MAX: usize = 768;
 /// Calls that read the ledger at a time; each takes a thread for as long.
 const READS_MAX: usize = 16;
+/// Calls that ask why nothing is final at a time; each asks all peers, at most four times a second together.
+const EXPLANATIONS_MAX: usize = 4;
 /// How long a call may wait for the chain.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a client may take to send a body.

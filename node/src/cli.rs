@@ -3,6 +3,7 @@
 //! Exit code 0 is success, 1 a failure, 2 a mistake in the command, in a file it names or in the configuration: nothing was started.
 
 mod blockcfg;
+mod explain;
 mod files;
 mod genesis;
 mod init;
@@ -38,6 +39,8 @@ enum Command {
     Start(start::Arguments),
     /// Shows how a node stands.
     Status(status::Arguments),
+    /// Says why nothing is final, and what to do; asks the node and, through it, its peers.
+    Explain(explain::Arguments),
     /// Makes, submits and follows transactions.
     #[command(subcommand)]
     Tx(tx::Command),
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Init(arguments) => init::run(arguments),
         Command::Start(arguments) => start::run(arguments),
         Command::Localnet(arguments) => localnet::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Tx(command) => tx::run(command),
         Command::Blockcfg(command) => blockcfg::run(command),

@@ -2,6 +2,7 @@
 //!
 //! Plain HTTP on purpose, see [`crate::config::API`]. Every call has a time limit, every answer a size limit.
 
+use crate::diagnosis::Explanation;
 use salus_primitives::calls::ValidatorKeys;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::PublicKey;
@@ -301,6 +302,14 @@ impl ApiClient {
     /// [`ClientError`].
     pub fn status(&self) -> Result<StatusView, ClientError> {
         self.get_json("/status")
+    }
+
+    /// Why nothing is final, as the node and its peers see it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn explain(&self) -> Result<Explanation, ClientError> {
+        self.get_json("/v1/explain")
     }
 
     /// The metrics, in Prometheus' text form.

@@ -1,7 +1,9 @@
 //! What the API holds of a running node: submit, ask, wait.
 
+use crate::diagnosis::Explanation;
 use crate::mempool::PoolError;
 use crate::runtime::admission::{Submission, Submissions};
+use crate::runtime::consensus::Question;
 use crate::runtime::disk::Disk;
 pub use crate::runtime::disk::DiskStatus;
 use crate::telemetry::metrics::Metrics;
@@ -22,7 +24,7 @@ use salus_storage::ledger::{Ledger, LedgerError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// A running node, as its API sees it. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) network: NetworkHandle,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) disk: Arc<Disk>,
+    pub(crate) questions: mpsc::Sender<Question>,
 }
 
 /// Transactions this node has admitted and not yet seen final, with the time they came.
@@ -185,6 +188,24 @@ impl PoolError {
     }
 }
 
+/// Why a node cannot say what is the matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExplainError {
+    /// Too many ask, or the node is stopping.
+    #[error("too many ask at a time, or the node is stopping")]
+    Busy,
+    /// The thread that decides does not answer: it waits for the disk, or it hangs.
+    #[error("the node's consensus thread does not answer: look at its disk and its log")]
+    Stalled,
+}
+
+/// How long peers have to answer an operator's question.
+const ANSWERS_WAIT: Duration = Duration::from_millis(1_000);
+/// How often it is looked whether all have.
+const ANSWERS_LOOK: Duration = Duration::from_millis(20);
+/// How long the own node has.
+const THREAD_WAIT: Duration = Duration::from_secs(3);
+
 const _: () = assert!(TRANSACTION_MAX < BLOCK_MAX, "a block holds a transaction");
 
 impl NodeHandle {
@@ -303,6 +324,33 @@ impl NodeHandle {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Ok(status),
             }
+        }
+    }
+
+    /// Why nothing is final, or that all is well: asks the peers, and waits a moment for their answers.
+    ///
+    /// # Errors
+    /// [`ExplainError`].
+    pub async fn explain(&self) -> Result<Explanation, ExplainError> {
+        let ask = |question| {
+            self.shared
+                .questions
+                .try_send(question)
+                .map_err(|_| ExplainError::Busy)
+        };
+        ask(Question::AskPeers)?;
+        let end = tokio::time::Instant::now() + ANSWERS_WAIT;
+        loop {
+            let (reply, answer) = oneshot::channel();
+            ask(Question::Tell(reply))?;
+            let (facts, is_complete) = tokio::time::timeout(THREAD_WAIT, answer)
+                .await
+                .map_err(|_| ExplainError::Stalled)?
+                .map_err(|_| ExplainError::Busy)?;
+            if is_complete || tokio::time::Instant::now() >= end {
+                return Ok(Explanation::of(&facts));
+            }
+            tokio::time::sleep(ANSWERS_LOOK).await;
         }
     }
 

@@ -14,6 +14,7 @@ pub mod replica;
 pub mod verify;
 pub mod wire;
 
+pub mod diagnosis;
 pub mod execution;
 pub mod handle;
 pub mod origin;

@@ -7,8 +7,10 @@ use crate::mempool::{Mempool, Source};
 use crate::proposer::Proposer;
 use crate::verify::verify_transactions;
 use crate::wire::{Frame, Request};
+use account::Memory;
 use duties::Duties;
 use epochs::Epochs;
+use peers::Peers;
 use rand_chacha::ChaCha20Rng;
 use salus_consensus::clock::{Monotonic, Now};
 use salus_consensus::config::Config;
@@ -26,12 +28,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use suspension::Suspension;
 
+mod account;
 mod attendance;
 mod duties;
 mod effect;
 mod epochs;
 mod fetch;
 mod input;
+mod peers;
 mod receive;
 mod serve;
 mod standing;
@@ -40,6 +44,7 @@ mod suspension;
 pub use effect::{Effect, FaultKind, Note};
 pub use epochs::Member;
 pub use input::Input;
+pub use peers::{Acquaintance, Claim};
 
 /// One node's decisions.
 pub struct Replica {
@@ -49,6 +54,8 @@ pub struct Replica {
     /// Transaction ids of blocks above the last final one.
     block_ids: BTreeMap<BlockId, Arc<Vec<TxId>>>,
     peers: Vec<Peer>,
+    acquaintances: Peers,
+    memory: Memory,
     /// Which peer is asked next.
     next_peer: usize,
     /// Bodies that were asked for.
@@ -121,6 +128,8 @@ impl Replica {
             proposer,
             block_ids: BTreeMap::new(),
             peers: Vec::new(),
+            acquaintances: Peers::default(),
+            memory: Memory::new(now.monotonic),
             next_peer: 0,
             asked: BTreeSet::new(),
             ranges_asked: BTreeSet::new(),
@@ -151,10 +160,12 @@ impl Replica {
                 if !self.peers.contains(&peer) {
                     self.peers.push(peer);
                 }
+                self.acquaintances.connected(now.monotonic, peer);
                 self.drive(now, EngineInput::Connected(peer), effects);
             }
             Input::Disconnected(peer) => {
                 self.peers.retain(|other| *other != peer);
+                self.acquaintances.disconnected(now.monotonic, peer);
                 self.ranges_asked.remove(&peer);
             }
             Input::Executed { block, executed } => {
@@ -165,7 +176,8 @@ impl Replica {
                 self.duties.executed(block, executed.offences);
                 self.drive(now, EngineInput::Executed { block, roots }, effects);
             }
-            Input::DiskFull => self.suspend(),
+            Input::Explain => self.ask_for_accounts(now, effects),
+            Input::DiskFull => self.suspend(now.monotonic),
             Input::DiskFree => self.resume(now, effects),
             Input::Tick => {
                 self.forward(now, effects);
@@ -244,6 +256,7 @@ impl Replica {
         if self.engine.is_finished() {
             self.begin_epoch(now, effects);
         }
+        self.memory.works(now.monotonic, self.engine.has_work());
     }
 
     /// Carries out what concerns mempool and proposer, passes on the rest, and collects the answers for the engine.
@@ -290,7 +303,10 @@ impl Replica {
                 EngineEffect::Finalized {
                     blocks,
                     certificate,
-                } => self.on_finalized(blocks, certificate, effects),
+                } => {
+                    self.memory.finalized(now.monotonic, &blocks);
+                    self.on_finalized(blocks, certificate, effects);
+                }
                 EngineEffect::FetchBody(id) => self.fetch(Request::Body(id), effects),
                 EngineEffect::FetchCertificates { from } => {
                     self.fetch(Request::Certificates { from }, effects);
@@ -313,7 +329,10 @@ impl Replica {
                         second: second.statement,
                     }));
                 }
-                EngineEffect::Diverged(divergence) => effects.push(Effect::Diverged(divergence)),
+                EngineEffect::Diverged(divergence) => {
+                    self.memory.diverged(&divergence);
+                    effects.push(Effect::Diverged(divergence));
+                }
             }
         }
         answers
@@ -452,6 +471,12 @@ impl Replica {
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The chain's delta, as long as no term fails.
+    #[must_use]
+    pub const fn delta_ms(&self) -> u64 {
+        self.proposer.parameters.delta_ms
     }
 
     /// The mempool, for reading.

@@ -6,7 +6,7 @@
 
 pub(crate) mod admission;
 mod clock;
-mod consensus;
+pub(crate) mod consensus;
 mod directory;
 pub(crate) mod disk;
 mod execution;
@@ -80,6 +80,9 @@ pub enum RunError {
 /// Batches of transactions between admission and the consensus thread.
 const ADMITTED_QUEUE: usize = 16;
 
+/// Questions of operators that wait for the consensus thread.
+const QUESTIONS: usize = 16;
+
 /// Runs a node until `shutdown` completes, or until it cannot go on.
 ///
 /// # Errors
@@ -148,6 +151,7 @@ pub async fn run(
     let (admitted_sender, admitted) = mpsc::channel(ADMITTED_QUEUE);
     let (submissions, submission_queue) = admission::queue();
     let (stop, stopping) = watch::channel(false);
+    let (questions, question_queue) = mpsc::channel(QUESTIONS);
 
     let disk = Arc::new(Disk::new(
         files.home.data_folder(),
@@ -187,6 +191,7 @@ pub async fn run(
         network: network.clone(),
         metrics: Arc::clone(&metrics),
         disk: Arc::clone(&disk),
+        questions,
     });
     let handle = NodeHandle::new(shared);
 
@@ -197,6 +202,7 @@ pub async fn run(
             network: network.clone(),
             executed,
             admitted,
+            questions: question_queue,
             execution: execution.commands.clone(),
             server: server.requests.clone(),
             submissions,

@@ -16,7 +16,7 @@ pub fn answer(ledger: &Ledger, request: Request) -> Result<Option<Response>, Led
         Request::Finalization(height) => Ok(ledger
             .finalization(height)?
             .map(|finalization| Response::Certificates(vec![finalization]))),
-        Request::Certificates { .. } => Ok(None),
+        Request::Certificates { .. } | Request::Diagnosis => Ok(None),
     }
 }
 

@@ -9,6 +9,10 @@ use salus_primitives::ids::{BlockId, Height, View};
 use salus_primitives::transaction::SignedTransaction;
 use serde::{Deserialize, Serialize};
 
+mod account;
+
+pub use account::{Account, CONNECTED_MAX, Condition, Halt, ROOTS_MAX, RootAt};
+
 /// One frame on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Frame {
@@ -39,6 +43,8 @@ pub enum Request {
     },
     /// The finalisation of the block at this height: of an epoch's last one, it moves a peer on that is still in it.
     Finalization(Height),
+    /// The peer's account of itself: an operator asks why nothing is final.
+    Diagnosis,
 }
 
 /// What a peer answers.
@@ -55,6 +61,8 @@ pub enum Response {
         /// Finalises the last of them.
         finalization: Certificate,
     },
+    /// The peer's account of itself: a claim.
+    Diagnosis(Box<Account>),
 }
 
 /// Largest frame in bytes.
@@ -77,7 +85,7 @@ impl Frame {
         let bytes = codec::encode(self);
         let urgent = match self {
             Self::Consensus(Message::Proposal(_)) => bytes.len() <= URGENT_MAX,
-            Self::Consensus(_) | Self::Request(_) => true,
+            Self::Consensus(_) | Self::Request(_) | Self::Response(Response::Diagnosis(_)) => true,
             Self::Response(Response::Body(_) | Response::Certificates(_)) => {
                 bytes.len() <= URGENT_MAX
             }

@@ -7,6 +7,7 @@ use rand_core::SeedableRng;
 use salus_consensus::message::Status;
 use salus_consensus::proposal::Proposal;
 use salus_consensus::vote::{VerifiedVote, Vote};
+use salus_node::wire::{Account, Condition, Halt, RootAt};
 use salus_primitives::block::{Block, BlockConfig, Header, transaction_root};
 use salus_primitives::calls::{RECORDS, RecordsCall, Role, ValidatorKeys};
 use salus_primitives::certificate::{Certificate, Statement};
@@ -392,6 +393,36 @@ pub fn status() -> Status {
         final_height: Height::ZERO,
         votes: vec![vote(notarize, 1), vote(finalize, 1)],
         entry: Some(certificate(notarize)),
+    }
+}
+
+/// What a node says that holds another root than a quorum.
+#[must_use]
+pub fn halt() -> Halt {
+    Halt {
+        block: next_block().id(),
+        height: Height::new(2),
+        own: StateRoot([0x71; 32]),
+        certified: StateRoot([0x72; 32]),
+    }
+}
+
+/// What a node says of itself when it is asked.
+#[must_use]
+pub fn account() -> Account {
+    Account {
+        epoch: Epoch::new(1),
+        view: View::new(4),
+        final_height: Height::new(1),
+        final_age_ms: 1_500,
+        work_ms: Some(1_000),
+        condition: Condition::DiskFull { for_ms: 900 },
+        roots: vec![RootAt {
+            height: Height::new(1),
+            root: StateRoot([0x73; 32]),
+        }],
+        connected: vec![key(7).public()],
+        clock: Timestamp::from_millis(1_700_000_000_000),
     }
 }
 

@@ -14,4 +14,5 @@ mod rule_07_finality;
 mod rule_08_restart;
 mod rule_09_resend;
 mod rule_11_divergence;
+mod standing;
 mod traps;

@@ -3,6 +3,7 @@
 use super::Api;
 use super::error::Refused;
 use super::views::{StatusView, json};
+use crate::handle::ExplainError;
 use crate::handle::NodeStatus;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -93,6 +94,20 @@ async fn names(api: &Api, status: &NodeStatus) -> BTreeMap<EntityId, String> {
     });
     names.extend(read.await.unwrap_or_default());
     names
+}
+
+/// `GET /v1/explain`: why nothing is final, as this node and, by their own accounts, its peers see it.
+pub(super) async fn explain(State(api): State<Api>) -> Result<Response, Refused> {
+    let _turn = api
+        .limits
+        .explanations
+        .try_acquire()
+        .map_err(|_| Refused::busy())?;
+    match api.node.explain().await {
+        Ok(explanation) => Ok(json(StatusCode::OK, &explanation)),
+        Err(ExplainError::Busy) => Err(Refused::busy()),
+        Err(error @ ExplainError::Stalled) => Err(Refused::not_ready("stalled", error.to_string())),
+    }
 }
 
 /// `GET /metrics`, for Prometheus.

@@ -14,6 +14,7 @@ use crate::handle::{
     Shared,
 };
 use crate::runtime::admission::{self, Submission};
+use crate::runtime::consensus::Question;
 use crate::runtime::disk::Disk;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
@@ -41,6 +42,7 @@ struct Node {
     stop: watch::Sender<bool>,
     disk: Arc<Disk>,
     submissions: Option<mpsc::Receiver<Submission>>,
+    questions: Option<mpsc::Receiver<Question>>,
     router: Router,
     api: Api,
     _inbound: Inbound,
@@ -72,6 +74,7 @@ impl Node {
         let pending = Arc::new(PendingTransactions::default());
         let disk = Arc::new(Disk::new(std::env::temp_dir(), 0, Arc::clone(&metrics)));
         let (submissions, queue) = admission::queue();
+        let (questions, asked) = mpsc::channel(4);
         let (status, status_watch) = watch::channel(status(&chain));
         let (final_height, final_watch) = watch::channel(chain.ledger.head().height);
         let handle = NodeHandle::new(Arc::new(Shared {
@@ -84,6 +87,7 @@ impl Node {
             network,
             metrics: Arc::clone(&metrics),
             disk: Arc::clone(&disk),
+            questions,
         }));
         let (stop, stopping) = watch::channel(false);
         let api = Api::new(handle.clone(), Arc::clone(&metrics), stopping);
@@ -99,6 +103,7 @@ impl Node {
             stop,
             disk,
             submissions: Some(queue),
+            questions: Some(asked),
             _inbound: inbound,
         }
     }

@@ -37,9 +37,10 @@ impl Replica {
         }
         let count = match request {
             Request::Range { .. } => 1,
-            Request::Body(_) | Request::Certificates { .. } | Request::Finalization(_) => {
-                ASKED_AT_ONCE
-            }
+            Request::Body(_)
+            | Request::Certificates { .. }
+            | Request::Finalization(_)
+            | Request::Diagnosis => ASKED_AT_ONCE,
         };
         for _ in 0..count.min(self.peers.len()) {
             self.next_peer = (self.next_peer + 1) % self.peers.len();
@@ -60,10 +61,19 @@ impl Replica {
         response: Response,
         effects: &mut Vec<Effect>,
     ) {
+        if let Response::Diagnosis(account) = response {
+            if account.is_bounded() {
+                self.acquaintances.answers(now, from, account);
+            } else {
+                self.fault(now, from, &"an account longer than any honest one", effects);
+            }
+            return;
+        }
         if self.is_suspended() {
             return;
         }
         match response {
+            Response::Diagnosis(_) => {}
             Response::Body(block) => self.on_body(now, from, *block, effects),
             Response::Certificates(certificates) => {
                 self.on_message(now, from, Message::Certificates(certificates), effects);

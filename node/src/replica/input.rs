@@ -43,6 +43,9 @@ pub enum Input {
         /// The roots after it, and whom it elects.
         executed: Executed,
     },
+    /// An operator asks why nothing is final: the peers are asked for their accounts, see
+    /// [`Replica::have_all_answered`](super::Replica::have_all_answered).
+    Explain,
     /// There is no room on the disk: nothing may be voted or committed until [`Input::DiskFree`].
     DiskFull,
     /// There is room on the disk again.

@@ -35,6 +35,10 @@ impl Replica {
         if !self.hears(now, &from) {
             return;
         }
+        self.acquaintances.heard(now.monotonic, from);
+        if let Frame::Consensus(Message::Status(status)) = &frame {
+            self.acquaintances.claims(now.monotonic, from, status);
+        }
         match frame {
             Frame::Consensus(message) => self.on_message(now, from, message, effects),
             Frame::Transactions(transactions) => match self.fresh(transactions) {
@@ -44,7 +48,7 @@ impl Replica {
             },
             Frame::Request(request) => {
                 if self.standings.may_ask(now.monotonic, from) {
-                    self.serve(from, request, effects);
+                    self.serve(now, from, request, effects);
                 }
             }
             Frame::Response(response) => self.on_response(now, from, response, effects),

@@ -2,11 +2,13 @@
 
 use super::{Effect, Replica};
 use crate::wire::{Frame, Request, Response};
+use salus_consensus::clock::Now;
 use salus_consensus::message::Peer;
 
 impl Replica {
-    pub(super) fn serve(&self, peer: Peer, request: Request, effects: &mut Vec<Effect>) {
+    pub(super) fn serve(&self, now: Now, peer: Peer, request: Request, effects: &mut Vec<Effect>) {
         let response = match request {
+            Request::Diagnosis => Some(Response::Diagnosis(Box::new(self.account(now)))),
             // what the engine holds may rest on a vote of this node's that is not durable (rule 8)
             _ if self.is_suspended() => None,
             Request::Body(id) => self

@@ -3,13 +3,13 @@
 
 use super::{Effect, Replica};
 use crate::wire::Frame;
-use salus_consensus::clock::Now;
+use salus_consensus::clock::{Monotonic, Now};
 use salus_consensus::input::Input as EngineInput;
 
 /// Whether the engine is asked.
 #[derive(Debug, Default)]
 pub(super) struct Suspension {
-    suspended: bool,
+    since: Option<Monotonic>,
     /// Answers to executions that were asked for before: nobody would give them again. No more are asked for meanwhile.
     kept: Vec<EngineInput>,
 }
@@ -18,16 +18,21 @@ impl Replica {
     /// Whether the node stands still for want of room on its disk.
     #[must_use]
     pub const fn is_suspended(&self) -> bool {
-        self.suspension.suspended
+        self.suspension.since.is_some()
     }
 
-    pub(super) const fn suspend(&mut self) {
-        self.suspension.suspended = true;
+    /// Since when it does.
+    pub(super) const fn suspended_at(&self) -> Option<Monotonic> {
+        self.suspension.since
+    }
+
+    pub(super) fn suspend(&mut self, now: Monotonic) {
+        self.suspension.since.get_or_insert(now);
     }
 
     /// Goes on: takes in what was kept, and tells the peers where this node stands, so that they help it on (rule 9).
     pub(super) fn resume(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if !std::mem::take(&mut self.suspension.suspended) {
+        if self.suspension.since.take().is_none() {
             return;
         }
         for input in std::mem::take(&mut self.suspension.kept) {

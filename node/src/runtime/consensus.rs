@@ -1,6 +1,7 @@
 //! The consensus thread: one replica, its journal, its timers. Nothing here waits for anything but the journal's sync.
 
 mod disk;
+mod facts;
 mod io;
 mod status;
 mod votes;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use votes::Votes;
 
+pub(crate) use facts::Question;
 pub(crate) use io::Io;
 pub(crate) use status::initial_status;
 
@@ -151,6 +153,10 @@ impl Consensus {
             Event::Stop => return Ok(false),
             Event::Lost(thread) => return Err(RunError::Thread(thread)),
             Event::Timer => Input::Tick,
+            Event::Asked(question) => {
+                self.answer_operator(now, question);
+                return Ok(true);
+            }
             Event::Executed(block, executed) => Input::Executed { block, executed },
             Event::Peer(PeerEvent::Connected { peer }) => {
                 tracing::info!(%peer, "connected");

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Where the types are that nodes must agree on.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     "../primitives/src",
     "../consensus/src",
     "../contracts/src",
     "../node/src/wire.rs",
+    "../node/src/wire",
 ];
 
 /// Encodable, but without a value that could have a vector.

@@ -3,7 +3,7 @@
 use crate::vectors::{Built, one, only};
 use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::Message;
-use salus_node::wire::{Frame, Request, Response};
+use salus_node::wire::{Condition, Frame, Request, Response};
 use salus_primitives::ids::{Height, View};
 use salus_tests::fixtures;
 
@@ -64,6 +64,7 @@ pub(crate) fn frames() -> Vec<Built> {
             },
         ),
         one("finalization", Request::Finalization(Height::new(9))),
+        one("diagnosis", Request::Diagnosis),
         one(
             "consensus",
             Frame::Consensus(Message::Vote {
@@ -78,6 +79,26 @@ pub(crate) fn frames() -> Vec<Built> {
         one("request", Frame::Request(body)),
         one("response", Frame::Response(responses[0].1.clone())),
     ];
+    let account = fixtures::account();
+    let [.., last] = account.roots.as_slice() else {
+        panic!("the fixture has roots");
+    };
+    vectors.push(only(*last));
+    for (name, condition) in [
+        ("votes", Condition::Votes),
+        ("observes", Condition::Observes),
+        ("catches up", Condition::CatchesUp),
+        ("disk full", Condition::DiskFull { for_ms: 7 }),
+        ("halted", Condition::Halted(fixtures::halt())),
+    ] {
+        vectors.push(one(name, condition));
+    }
+    vectors.push(only(fixtures::halt()));
+    vectors.push(one(
+        "diagnosis",
+        Response::Diagnosis(Box::new(account.clone())),
+    ));
+    vectors.push(only(account));
     vectors.extend(responses.map(|(name, response)| one(name, response)));
     vectors
 }

@@ -1,6 +1,9 @@
 //! What operators ask, and what every path has in common.
 
 use super::Node;
+use crate::diagnosis::Explanation;
+use crate::diagnosis::tests::stuck;
+use crate::runtime::consensus::Question;
 use axum::http::Method;
 
 #[tokio::test]
@@ -126,4 +129,58 @@ async fn unknown_paths_and_methods_are_refused_in_the_same_form() {
             "{path}"
         );
     }
+}
+
+/// An operator is told what the node and its peers know; while the last peer has not answered, it is waited for.
+#[tokio::test]
+async fn explain_waits_for_the_peers_and_tells_what_is_found() {
+    let mut node = Node::start().await;
+    let mut questions = node.questions.take().expect("taken once");
+    let runtime = tokio::spawn(async move {
+        let (mut asked, mut told) = (0, 0);
+        while let Some(question) = questions.recv().await {
+            match question {
+                Question::AskPeers => asked += 1,
+                Question::Tell(reply) => {
+                    told += 1;
+                    let _ = reply.send((stuck(), told == 3));
+                }
+            }
+            if told == 3 {
+                break;
+            }
+        }
+        (asked, told)
+    });
+
+    let answer = node.get("/v1/explain").await;
+
+    assert_eq!(answer.status.as_u16(), 200);
+    let explanation: Explanation = serde_json::from_value(answer.json()).expect("as documented");
+    assert_eq!(explanation, Explanation::of(&stuck()));
+    assert_eq!(runtime.await.expect("ends"), (1, 3));
+}
+
+/// Explanations cost every peer a message: few at a time, and none from a node that is stopping.
+#[tokio::test]
+async fn explanations_are_bounded() {
+    let mut node = Node::start().await;
+    let others = node
+        .api
+        .limits
+        .explanations
+        .try_acquire_many(4)
+        .expect("all free");
+    assert_eq!(
+        node.get("/v1/explain").await.refusal(),
+        (503, "busy".to_owned())
+    );
+    drop(others);
+
+    drop(node.questions.take());
+
+    assert_eq!(
+        node.get("/v1/explain").await.refusal(),
+        (503, "busy".to_owned())
+    );
 }

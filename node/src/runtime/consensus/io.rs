@@ -1,5 +1,6 @@
 //! The consensus thread's ends of all queues, and the order in which it looks at them.
 
+use super::Question;
 use crate::execution::Executed;
 use crate::handle::{NodeRole, NodeStatus, PendingTransactions};
 use crate::runtime::admission::{Admitted, Submissions};
@@ -22,6 +23,7 @@ pub(crate) struct Io {
     pub(crate) network: NetworkHandle,
     pub(crate) executed: mpsc::UnboundedReceiver<(BlockId, Executed)>,
     pub(crate) admitted: mpsc::Receiver<Admitted>,
+    pub(crate) questions: mpsc::Receiver<Question>,
     pub(crate) execution: std_mpsc::Sender<Command>,
     pub(crate) server: std_mpsc::SyncSender<(PeerKey, Request)>,
     pub(crate) submissions: Submissions,
@@ -47,6 +49,8 @@ pub(super) enum Event {
     Executed(BlockId, Executed),
     Frame(InboundFrame),
     Admitted(Admitted),
+    /// By an operator.
+    Asked(Question),
     Timer,
 }
 
@@ -66,6 +70,7 @@ impl Io {
             admitted = self.admitted.recv() => {
                 admitted.map_or(Event::Lost("admission"), Event::Admitted)
             }
+            Some(question) = self.questions.recv() => Event::Asked(question),
             Some(frame) = self.inbound.data.recv() => Event::Frame(frame),
         }
     }
@@ -79,8 +84,9 @@ impl Io {
     }
 
     /// One of each kind that waits behind the urgent ones, which never run dry while a peer floods them.
-    pub(super) fn ordinary(&mut self) -> [Option<Event>; 2] {
+    pub(super) fn ordinary(&mut self) -> [Option<Event>; 3] {
         [
+            self.questions.try_recv().ok().map(Event::Asked),
             self.admitted.try_recv().ok().map(Event::Admitted),
             self.inbound.data.try_recv().map(Event::Frame),
         ]
