@@ -16,9 +16,10 @@ SECONDS ?= 30
 INPUT ?=
 EPOCH_BLOCKS ?=
 ONLY ?=
+SEEDS ?= 1000
 unexport SECONDS
 
-.PHONY: help setup build demo test mutants lint fmt doc deny cargo-deny bench
+.PHONY: help setup build demo test sim mutants lint fmt doc deny cargo-deny bench
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +39,10 @@ test: build ## Every test, those with real processes too
 
 mutants: setup ## Sabotages the code in many ways and sees the simulator notice: make mutants [ONLY=name]
 	@./tests/mutants/run $(ONLY)
+
+sim: setup ## Simulated clusters with faults and Byzantine members: make sim [SEEDS=1000]
+	cargo build --release --locked -p salus-tests --bin salus-sim
+	@"$(binaries)/salus-sim" --seeds "0..$(SEEDS)"
 
 lint: setup ## Format and clippy, warnings denied
 	cargo fmt --all --check

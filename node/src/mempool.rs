@@ -320,6 +320,21 @@ impl Mempool {
             .collect()
     }
 
+    /// Up to `count` transactions of at most `bytes` encoded that could stand in the block at `height`, the most urgent lane
+    /// first, the oldest of a lane first.
+    #[must_use]
+    pub fn oldest(&self, count: usize, bytes: usize, height: Height) -> Vec<SignedTransaction> {
+        let (mut oldest, mut room) = (Vec::new(), bytes);
+        for lane in Lane::ALL {
+            let left = count - oldest.len();
+            let some = self.select(lane, left, room, height, &BTreeSet::new());
+            let taken: usize = some.iter().map(|tx| codec::encode(tx).len()).sum();
+            room -= taken;
+            oldest.extend(some);
+        }
+        oldest
+    }
+
     /// A block is final: its transactions and those that can no longer be included leave. Returns what expired.
     pub fn on_final(&mut self, height: Height, ids: Vec<TxId>) -> Vec<TxId> {
         for id in &ids {

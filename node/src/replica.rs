@@ -69,6 +69,8 @@ pub struct Replica {
     /// Whether something waited, when that was looked at last.
     waiting: Option<Waiting>,
     forward_at: Monotonic,
+    /// The height of the tip, and since when it is that, or since when it was told what waits.
+    stands: (Height, Monotonic),
     entropy: ChaCha20Rng,
 }
 
@@ -101,6 +103,12 @@ pub struct Origin {
 
 /// How often clients' waiting transactions are looked through for forwarding, in milliseconds.
 const FORWARD_EVERY_MS: u64 = 250;
+/// How long the tip may stay the same, while transactions wait, before a node tells the others what waits; and again after
+/// that. In milliseconds.
+const STANDSTILL_MS: u64 = 2_000;
+/// How many transactions it tells them of at most, and how many encoded bytes.
+const STANDSTILL_COUNT: usize = 64;
+const STANDSTILL_BYTES: usize = 64 * 1024 + salus_primitives::transaction::TRANSACTION_MAX;
 
 impl Replica {
     /// A replica from the last final block, what the journal kept, and the mempool's window.
@@ -139,6 +147,7 @@ impl Replica {
             suspension: Suspension::default(),
             waiting: None,
             forward_at: now.monotonic,
+            stands: (Height::ZERO, now.monotonic),
             entropy,
         };
         replica.carry_out(now, pending, effects);
@@ -182,6 +191,7 @@ impl Replica {
             Input::Tick => {
                 self.forward(now, effects);
                 self.do_duties(now, effects);
+                self.tell_what_waits(now, effects);
                 self.drive(now, EngineInput::Tick, effects);
             }
         }
@@ -222,6 +232,24 @@ impl Replica {
         );
         if !again.is_empty() {
             effects.push(Effect::Broadcast(Frame::Transactions(again)));
+        }
+    }
+
+    /// While the chain stands still, whoever has transactions that wait tells the others, whoever brought them. Liveness rests on
+    /// all honest nodes having what one of them waits for, and the node whose client sent it may be gone.
+    fn tell_what_waits(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let tip = self.engine.head_height();
+        let (height, since) = self.stands;
+        if height != tip || self.mempool.is_empty() {
+            self.stands = (tip, now.monotonic);
+        } else if now.monotonic.millis_since(since) >= STANDSTILL_MS {
+            self.stands = (tip, now.monotonic);
+            let waiting = self
+                .mempool
+                .oldest(STANDSTILL_COUNT, STANDSTILL_BYTES, tip.next());
+            if !waiting.is_empty() {
+                effects.push(Effect::Broadcast(Frame::Transactions(waiting)));
+            }
         }
     }
 

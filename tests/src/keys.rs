@@ -3,7 +3,7 @@
 use salus_genesis::block::GenesisBlock;
 use salus_genesis::instant::Instant;
 use salus_genesis::presets;
-use salus_genesis::spec::{ConsensusSpec, GenesisSpec, MemberSpec};
+use salus_genesis::spec::{ConsensusSpec, GenesisSpec, LanesSpec, MemberSpec};
 use salus_primitives::calls::Role;
 use salus_primitives::crypto::exchange::ExchangeSecret;
 use salus_primitives::crypto::sign::SecretKey;
@@ -42,6 +42,14 @@ impl MemberKeys {
             exchange: ExchangeSecret::from_bytes(seed(4)),
         }
     }
+
+    /// The key the member votes with after so many rotations.
+    #[must_use]
+    pub fn validator_of(&self, generation: u8) -> SecretKey {
+        let mut seed = *self.validator.seed();
+        seed[2] ^= generation;
+        SecretKey::from_seed(seed)
+    }
 }
 
 /// A chain with members of these weights, and their keys in the order of `weights`. All are hospitals.
@@ -53,9 +61,21 @@ pub fn chain(
     weights: &[u64],
     adjust: impl Fn(&mut ConsensusSpec),
 ) -> (GenesisBlock, Vec<MemberKeys>) {
+    chain_with(weights, |consensus, _| adjust(consensus))
+}
+
+/// As [`chain`], with lanes to adjust too.
+///
+/// # Panics
+/// As [`chain`].
+#[must_use]
+pub fn chain_with(
+    weights: &[u64],
+    adjust: impl Fn(&mut ConsensusSpec, &mut LanesSpec),
+) -> (GenesisBlock, Vec<MemberKeys>) {
     let keys: Vec<MemberKeys> = (0u8..).take(weights.len()).map(MemberKeys::nth).collect();
     let mut preset = presets::local();
-    adjust(&mut preset.consensus);
+    adjust(&mut preset.consensus, &mut preset.lanes);
     let members = keys
         .iter()
         .zip(weights)

@@ -3,37 +3,49 @@
 //! Each node is the real [`Replica`](salus_node::replica::Replica), the real execution and ledger on the memory backend, and the
 //! memory journal. The network between them loses, delays, duplicates and reorders frames as the [`Plan`] says; every choice
 //! comes from the seed, so a run repeats to the byte ([`Sim::trace`]).
+//!
+//! [`Sim`] is the cluster and its clock. A [`scenario`] is drawn from one seed and [`run`] carries it out: faults first,
+//! [`byzantine`] members all the while, then a quiet phase in which liveness is judged. What must hold is a [`property`].
 
+pub mod byzantine;
 pub mod check;
+mod client;
+mod director;
 mod event;
+pub mod history;
+mod judge;
+mod look;
+mod network;
 pub mod node;
 pub mod plan;
+mod power;
+pub mod property;
+pub mod run;
+pub mod scenario;
 
+use byzantine::Adversary;
 use check::Checks;
-use event::{Event, Scheduled};
-use node::{Node, Outgoing, Target};
-use plan::{Filter, Plan};
+use event::{Content, Event, Parcel, Scheduled};
+use network::Links;
+use node::{Node, Outgoing};
+use plan::Plan;
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use salus_consensus::clock::{Monotonic, Now};
 use salus_genesis::block::GenesisBlock;
-use salus_node::mempool::Source;
+use salus_genesis::spec::{ConsensusSpec, LanesSpec};
 use salus_node::replica::Input;
 use salus_node::wire::Frame;
-use salus_primitives::calls::{IDENTITY, IdentityCall};
-use salus_primitives::codec;
-use salus_primitives::crypto::sign::{PublicKey, SecretKey};
-use salus_primitives::ids::{DeviceId, Height};
-use salus_primitives::lane::Lane;
-use salus_primitives::signed::Signed;
+use salus_primitives::crypto::sign::{PublicKey, Signer};
+use salus_primitives::ids::{EntityId, Epoch, View};
 use salus_primitives::time::Timestamp;
-use salus_primitives::transaction::{Call, Transaction, TxId};
-use salus_storage::journal::UnsyncedFate;
+use salus_primitives::transaction::TxId;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::keys::{MemberKeys, chain};
+use crate::keys::{MemberKeys, chain_with};
 
 /// The cluster.
 pub struct Sim {
@@ -44,77 +56,118 @@ pub struct Sim {
     plan: Plan,
     genesis: Arc<GenesisBlock>,
     keys: Vec<MemberKeys>,
+    /// Of the members, in the order of `keys`.
+    operators: Vec<Signer>,
+    /// The member each node belongs to. The first nodes are the members', in order; twins follow.
+    members: Vec<usize>,
+    network_keys: Vec<PublicKey>,
     nodes: Vec<Node>,
+    adversaries: BTreeMap<usize, Adversary>,
     queue: BinaryHeap<Reverse<Scheduled>>,
-    /// Pairs that cannot reach one another.
-    cut: BTreeSet<(usize, usize)>,
+    links: Links,
     submitted: BTreeSet<TxId>,
     checks: Checks,
+    /// Whether a violation is a panic.
+    is_strict: bool,
     trace: blake3::Hasher,
     frames_sent: u64,
+    last_frame_ms: u64,
+    /// The latest view of each epoch that an honest node was in.
+    views: BTreeMap<Epoch, View>,
     nonce: u64,
-    filter: Option<Filter>,
+    counts: Counts,
 }
 
-/// When virtual time starts, on the wall: after the genesis of [`chain`].
-const WALL_START_MS: u64 = 2_000_000;
+/// How often each thing happened.
+pub type Counts = BTreeMap<&'static str, u64>;
+
+/// When virtual time starts, on the wall: after the genesis of [`chain_with`].
+const WALL_START_MS: u64 = 10_000_000;
+/// How far the wall clock of an honest node is off at most, in milliseconds. Two of them differ by less than a voter tolerates.
+pub const SKEW_MAX_MS: u64 = 950;
 
 impl Sim {
     /// A cluster of members with these weights under `plan`. Delta is 100 ms, the heartbeat 10 s.
+    ///
+    /// # Panics
+    /// From here on, if a property is violated; the message names the seed.
     #[must_use]
     pub fn new(seed: u64, weights: &[u64], plan: Plan) -> Self {
         Self::with_epochs(seed, weights, plan, 1_000_000)
     }
 
     /// A cluster whose epochs have so many blocks.
+    ///
+    /// # Panics
+    /// As [`Sim::new`].
     #[must_use]
     pub fn with_epochs(seed: u64, weights: &[u64], plan: Plan, epoch_blocks: u64) -> Self {
-        let (genesis, keys) = chain(weights, |consensus| {
-            consensus.delta_ms = 100;
-            consensus.delta_max_ms = 2_000;
-            consensus.heartbeat_ms = 10_000;
-            consensus.tenure = 4;
+        let mut sim = Self::build(seed, weights, plan, |consensus, _| {
             consensus.epoch_blocks = epoch_blocks;
         });
-        let genesis = Arc::new(genesis);
-        let nodes = keys
-            .iter()
-            .map(|keys| Node::new(Arc::clone(&genesis), keys.clone()))
-            .collect();
-        let mut sim = Self {
-            seed,
-            now_ms: 0,
-            sequence: 0,
-            random: ChaCha20Rng::seed_from_u64(seed),
-            plan,
-            genesis,
-            keys,
-            nodes,
-            queue: BinaryHeap::new(),
-            cut: BTreeSet::new(),
-            submitted: BTreeSet::new(),
-            checks: Checks::default(),
-            trace: blake3::Hasher::new(),
-            frames_sent: 0,
-            nonce: 0,
-            filter: None,
-        };
+        sim.is_strict = true;
         for node in 0..sim.nodes.len() {
             sim.start(node);
         }
         sim
     }
 
-    /// Runs until virtual time `at_ms`.
+    /// A cluster of which no node runs yet, and whose violations are values.
+    pub(crate) fn build(
+        seed: u64,
+        weights: &[u64],
+        plan: Plan,
+        adjust: impl Fn(&mut ConsensusSpec, &mut LanesSpec),
+    ) -> Self {
+        let (genesis, keys) = chain_with(weights, |consensus, lanes| {
+            consensus.delta_ms = 100;
+            consensus.delta_max_ms = 2_000;
+            consensus.heartbeat_ms = 10_000;
+            consensus.tenure = 4;
+            adjust(consensus, lanes);
+        });
+        let genesis = Arc::new(genesis);
+        let nodes: Vec<Node> = (0..)
+            .zip(&keys)
+            .map(|(index, keys)| Node::new(Arc::clone(&genesis), keys.clone(), index))
+            .collect();
+        let peers = keys
+            .iter()
+            .map(|keys| (keys.network.public(), EntityId::of_name(&keys.name)))
+            .collect();
+        Self {
+            seed,
+            now_ms: 0,
+            sequence: 0,
+            random: ChaCha20Rng::seed_from_u64(seed),
+            plan,
+            checks: Checks::new(Arc::clone(&genesis), peers),
+            genesis,
+            operators: keys.iter().map(|keys| keys.operator.signer()).collect(),
+            members: (0..keys.len()).collect(),
+            network_keys: keys.iter().map(|keys| keys.network.public()).collect(),
+            keys,
+            nodes,
+            adversaries: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            links: Links::default(),
+            submitted: BTreeSet::new(),
+            is_strict: false,
+            trace: blake3::Hasher::new(),
+            frames_sent: 0,
+            last_frame_ms: 0,
+            views: BTreeMap::new(),
+            nonce: 0,
+            counts: Counts::new(),
+        }
+    }
+
+    /// Runs until virtual time `at_ms`, or until something does not hold.
     ///
     /// # Panics
-    /// If a property is violated; the message names the seed.
+    /// See [`Sim::new`].
     pub fn run_until(&mut self, at_ms: u64) {
-        while self
-            .queue
-            .peek()
-            .is_some_and(|Reverse(next)| next.at_ms <= at_ms)
-        {
+        while self.next_at().is_some_and(|next| next <= at_ms) && self.goes_on() {
             self.step();
         }
         self.now_ms = self.now_ms.max(at_ms);
@@ -130,12 +183,22 @@ impl Sim {
     pub fn run_until_final(&mut self, limit_ms: u64) -> bool {
         let end = self.now_ms.saturating_add(limit_ms);
         while !self.all_final() {
-            match self.queue.peek() {
-                Some(Reverse(next)) if next.at_ms <= end => self.step(),
+            match self.next_at() {
+                Some(next) if next <= end => self.step(),
                 _ => return false,
             }
         }
         true
+    }
+
+    /// Whether everything held so far.
+    fn goes_on(&self) -> bool {
+        self.checks.violations().is_empty()
+    }
+
+    /// When the next event is due.
+    fn next_at(&self) -> Option<u64> {
+        self.queue.peek().map(|Reverse(next)| next.at_ms)
     }
 
     fn step(&mut self) {
@@ -145,12 +208,10 @@ impl Sim {
         self.now_ms = self.now_ms.max(next.at_ms);
         self.trace.update(&next.at_ms.to_le_bytes());
         match next.event {
-            Event::Deliver { to, from, bytes } => {
-                self.trace.update(&bytes);
+            Event::Deliver { to, from, parcel } => {
+                self.trace.update(parcel.digest.as_bytes());
                 if self.nodes[to].is_running() && self.nodes[from].is_running() {
-                    let frame = Frame::decode(&bytes).expect("our own frames decode");
-                    let from = self.network_key(from);
-                    self.input(to, Input::Frame { from, frame });
+                    self.deliver(to, from, &parcel);
                 }
             }
             Event::Executed {
@@ -168,13 +229,33 @@ impl Sim {
                 if self.nodes[node].life() == life {
                     self.nodes[node].woken(self.now_ms);
                     self.input(node, Input::Tick);
+                    self.clock_checks();
+                    self.nodes[node].check_bounds(&mut self.checks);
                 }
             }
         }
     }
 
+    fn deliver(&mut self, to: usize, from: usize, parcel: &Parcel) {
+        let key = self.network_key(from);
+        let frame = match &parcel.content {
+            Content::Frame(frame) => frame.clone(),
+            // what a peer says that is not listened to is not even decoded
+            Content::Bytes(_) if !self.nodes[to].hears(self.now_ms, &key) => return,
+            Content::Bytes(bytes) => match Frame::decode(bytes) {
+                Ok(frame) => frame,
+                Err(error) => return self.input(to, Input::Malformed { from: key, error }),
+            },
+        };
+        if let Some(adversary) = self.adversaries.get_mut(&to) {
+            adversary.hears(&frame);
+        }
+        self.input(to, Input::Frame { from: key, frame });
+    }
+
     fn input(&mut self, node: usize, input: Input) {
         let now = self.now();
+        self.clock_checks();
         let outgoing = self.nodes[node].handle(now, input, &mut self.checks);
         self.dispatch(node, outgoing);
         if self.nodes[node].is_dying() {
@@ -183,9 +264,16 @@ impl Sim {
     }
 
     fn dispatch(&mut self, node: usize, outgoing: Vec<Outgoing>) {
+        self.note_view(node);
         for item in outgoing {
             match item {
-                Outgoing::Frame { to, bytes } => self.send(node, to, &bytes),
+                Outgoing::Frame { to, frame } => {
+                    if self.adversaries.contains_key(&node) {
+                        self.send_by_adversary(node, &to, frame);
+                    } else {
+                        self.send(node, &to, &frame);
+                    }
+                }
                 Outgoing::Executed { id, executed } => {
                     let life = self.nodes[node].life();
                     let delay = self.below(self.plan.execution_ms_max + 1);
@@ -207,47 +295,43 @@ impl Sim {
             let delay = at.saturating_sub(self.now_ms);
             self.schedule(delay, Event::Wake { node, life });
         }
-        let seed = self.seed;
-        if let Some(violation) = self.checks.violation() {
-            panic!("seed {seed}, {} ms: {violation}", self.now_ms);
+        if let (true, Some(violation)) = (self.is_strict, self.checks.violations().first()) {
+            panic!("seed {}: {violation}", self.seed);
         }
     }
 
-    fn send(&mut self, from: usize, to: Target, bytes: &[u8]) {
-        let receivers: Vec<usize> = match to {
-            Target::All => (0..self.nodes.len()).filter(|to| *to != from).collect(),
-            Target::One(key) => (0..self.nodes.len())
-                .filter(|to| self.network_key(*to) == key)
-                .collect(),
+    /// What a Byzantine member's node would say goes through the hands of the adversary.
+    fn send_by_adversary(&mut self, node: usize, to: &node::Target, frame: Frame) {
+        let receivers = self.receivers(node, to);
+        let stand = self.stand_of(node);
+        let Some(adversary) = self.adversaries.get_mut(&node) else {
+            return;
         };
-        for to in receivers {
-            self.frames_sent += 1;
-            let mut changed = Vec::new();
-            let bytes = match &mut self.filter {
-                None => bytes,
-                Some(filter) => {
-                    let frame = Frame::decode(bytes).expect("our own frames decode");
-                    let Some(frame) = filter(from, to, frame) else {
-                        continue;
-                    };
-                    changed.extend(codec::encode(&frame));
-                    &changed
-                }
-            };
-            if self.cut.contains(&(from, to)) || self.below(100) < self.plan.loss_percent {
-                continue;
-            }
-            let copies = 1 + u64::from(self.below(100) < self.plan.duplicate_percent);
-            for _ in 0..copies {
-                let span = self
-                    .plan
-                    .delay_ms_max
-                    .saturating_sub(self.plan.delay_ms_min)
-                    + 1;
-                let delay = self.plan.delay_ms_min + self.below(span);
-                let bytes = bytes.to_vec();
-                self.schedule(delay, Event::Deliver { to, from, bytes });
-            }
+        let letters = adversary.sends(&stand, &receivers, frame);
+        self.post_letters(node, letters);
+    }
+
+    fn post_letters(&mut self, node: usize, letters: Vec<byzantine::Letter>) {
+        for letter in letters {
+            let parcel = Rc::new(match letter.content {
+                byzantine::Lie::Frame(frame) => Parcel::of_lie(&frame),
+                byzantine::Lie::Bytes(bytes) => Parcel::of_bytes(bytes),
+            });
+            self.post(node, letter.to, letter.after_ms, parcel);
+        }
+    }
+
+    fn stand_of(&self, node: usize) -> byzantine::Stand {
+        let own = &self.nodes[node];
+        byzantine::Stand::new(&self.genesis, own, self.now_ms)
+    }
+
+    fn note_view(&mut self, node: usize) {
+        let node = &self.nodes[node];
+        if let Some(replica) = node.replica().filter(|_| node.identity().obeys) {
+            let engine = replica.engine();
+            let latest = self.views.entry(engine.epoch()).or_default();
+            *latest = (*latest).max(engine.view());
         }
     }
 
@@ -260,140 +344,17 @@ impl Sim {
         }));
     }
 
-    /// Starts a node, or starts it again from what it has on disk.
-    pub fn start(&mut self, node: usize) {
-        let now = self.now();
-        let outgoing = self.nodes[node].start(now, self.seed, &mut self.checks);
-        self.dispatch(node, outgoing);
-        for other in 0..self.nodes.len() {
-            if other != node && self.nodes[node].is_running() && self.nodes[other].is_running() {
-                let (key, other_key) = (self.network_key(node), self.network_key(other));
-                self.input(node, Input::Connected(other_key));
-                self.input(other, Input::Connected(key));
-            }
-        }
-    }
-
-    /// Lets a node die in the middle of what it does, after at most `steps` more: between two sends, between writing and
-    /// syncing, between saying and having said. What was not synced meets its fate as in [`Sim::crash`].
-    pub fn crash_within(&mut self, node: usize, steps: u64) {
-        let steps = 1 + self.below(steps);
-        self.nodes[node].die_in(steps);
-    }
-
-    /// Ends a node at once. What was not synced is lost, torn or kept, as the seed says: the process may have been killed,
-    /// or the machine have lost its power.
-    pub fn crash(&mut self, node: usize) {
-        let fate = match self.below(3) {
-            0 => UnsyncedFate::Lost,
-            1 => UnsyncedFate::Torn,
-            _ => UnsyncedFate::Kept,
-        };
-        let commits = self.nodes[node].unsynced_commits() as u64;
-        let kept = match self.below(3) {
-            0 => 0,
-            1 => self.below(commits + 1),
-            _ => commits,
-        };
-        self.end(node, fate, usize::try_from(kept).unwrap_or(usize::MAX));
-    }
-
-    /// All nodes lose their power at one moment, and with it everything that was not synced.
-    pub fn cut_power(&mut self) {
-        for node in 0..self.nodes.len() {
-            self.end(node, UnsyncedFate::Lost, 0);
-        }
-    }
-
-    fn end(&mut self, node: usize, fate: UnsyncedFate, kept: usize) {
-        self.nodes[node].crash(fate, kept);
-        let key = self.network_key(node);
-        for other in 0..self.nodes.len() {
-            if self.nodes[other].is_running() {
-                self.input(other, Input::Disconnected(key));
-            }
-        }
-    }
-
-    /// Starts a node that was stopped again with empty disks: its machine was replaced.
-    pub fn start_wiped(&mut self, node: usize) {
-        self.nodes[node].wipe();
-        self.start(node);
-    }
-
-    /// Gives a node a frame as if `from` had sent it: what no honest node sends.
+    /// Gives a node a frame as if `from` had sent it: what no honest node sends, so that `from` may be blamed.
     pub fn inject(&mut self, node: usize, from: usize, frame: Frame) {
+        let entity = self.nodes[from].identity().entity;
+        self.checks.declare_byzantine(entity);
         let from = self.network_key(from);
         self.input(node, Input::Frame { from, frame });
-    }
-
-    /// Changes frames under way, or drops them: a validator that lies in what it is not signing.
-    pub fn set_filter(&mut self, filter: Filter) {
-        self.filter = Some(filter);
-    }
-
-    /// Cuts all links between two groups, in both directions.
-    pub fn partition(&mut self, one: &[usize], other: &[usize]) {
-        for a in one {
-            for b in other {
-                self.cut.insert((*a, *b));
-                self.cut.insert((*b, *a));
-            }
-        }
-    }
-
-    /// Restores all links; connected nodes greet one another again, as after a reconnect.
-    pub fn heal(&mut self) {
-        let cut = std::mem::take(&mut self.cut);
-        for (a, b) in cut {
-            if self.nodes[a].is_running() && self.nodes[b].is_running() {
-                let key = self.network_key(b);
-                self.input(a, Input::Connected(key));
-            }
-        }
     }
 
     /// Replaces the faults from here on.
     pub fn set_plan(&mut self, plan: Plan) {
         self.plan = plan;
-    }
-
-    /// Gives a node a client's transaction that registers a fresh device.
-    pub fn submit(&mut self, node: usize, lane: Lane) -> TxId {
-        let number = (self.nonce + 1).to_le_bytes();
-        let mut seed = [7; 32];
-        seed[..8].copy_from_slice(&number);
-        let call = IdentityCall::RegisterDevice {
-            device: DeviceId::derive(&number, b"sim"),
-            key: SecretKey::from_seed(seed).public(),
-        };
-        self.submit_call(node, 0, lane, Call::new(IDENTITY, &call))
-    }
-
-    /// Gives a node a client's transaction: a call by the operator of member `by`.
-    pub fn submit_call(&mut self, node: usize, by: usize, lane: Lane, call: Call) -> TxId {
-        self.nonce += 1;
-        let mut nonce = [0; 16];
-        nonce[..8].copy_from_slice(&self.nonce.to_le_bytes());
-        let signer = self.keys[by].operator.signer();
-        let final_height = self.nodes[node].final_height();
-        let body = Transaction {
-            genesis: self.genesis.hash,
-            sender: signer.public(),
-            lane,
-            valid_until: final_height.plus(self.genesis.parameters.window_blocks / 2),
-            nonce,
-            call,
-        };
-        let transaction = Signed::sign(body, self.genesis.hash, &signer);
-        let id = transaction.id();
-        self.submitted.insert(id);
-        let input = Input::Transactions {
-            transactions: vec![transaction],
-            source: Source::Client,
-        };
-        self.input(node, input);
-        id
     }
 
     fn now(&self) -> Now {
@@ -403,85 +364,11 @@ impl Sim {
         }
     }
 
+    fn clock_checks(&mut self) {
+        self.checks.at(self.now_ms, WALL_START_MS + self.now_ms);
+    }
+
     fn network_key(&self, node: usize) -> PublicKey {
-        self.keys[node].network.public()
-    }
-
-    /// A number below `bound`, from the seed.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.random.next_u64() % bound.max(1)
-    }
-
-    /// Whether every submitted transaction is final on every running node.
-    #[must_use]
-    pub fn all_final(&self) -> bool {
-        self.nodes
-            .iter()
-            .filter(|node| node.is_running())
-            .all(|node| self.submitted.iter().all(|id| node.has_final(id)))
-    }
-
-    /// Final heights of all nodes.
-    #[must_use]
-    pub fn final_heights(&self) -> Vec<Height> {
-        self.nodes.iter().map(Node::final_height).collect()
-    }
-
-    /// The state roots at the greatest height final on all nodes.
-    #[must_use]
-    pub fn common_roots(&self) -> BTreeMap<usize, String> {
-        let height = self.final_heights().into_iter().min().unwrap_or_default();
-        (0..)
-            .zip(&self.nodes)
-            .map(|(index, node)| (index, node.state_root(height)))
-            .collect()
-    }
-
-    /// How many votes a node has sent since it started last; repetitions count.
-    #[must_use]
-    pub fn votes_since_start(&self, node: usize) -> u64 {
-        self.nodes[node].votes_sent()
-    }
-
-    /// The chain.
-    #[must_use]
-    pub fn genesis(&self) -> &GenesisBlock {
-        &self.genesis
-    }
-
-    /// Frames sent so far, lost ones included.
-    #[must_use]
-    pub const fn frames_sent(&self) -> u64 {
-        self.frames_sent
-    }
-
-    /// Virtual time in milliseconds.
-    #[must_use]
-    pub const fn time_ms(&self) -> u64 {
-        self.now_ms
-    }
-
-    /// A hash over every event so far: two runs of one seed have the same.
-    #[must_use]
-    pub fn trace(&self) -> String {
-        self.trace.finalize().to_hex().to_string()
-    }
-
-    /// A node, for looking inside.
-    #[must_use]
-    pub fn node(&self, node: usize) -> &Node {
-        &self.nodes[node]
-    }
-
-    /// How many nodes there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    /// Never true.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.network_keys[self.members[node]]
     }
 }

@@ -1,130 +1,203 @@
-//! Properties that hold after every event.
+//! Properties that are looked at after every event: what honest nodes say, certify, execute and have final.
 
-use salus_consensus::message::Message;
-use salus_consensus::vote::Vote;
-use salus_node::wire::Frame;
+mod blame;
+mod blocks;
+mod certificates;
+mod votes;
+
+use super::history::{History, Moment};
+use super::property::{Property, Violation};
+use blocks::FinalHeight;
+use salus_consensus::schedule::Schedule;
+use salus_genesis::block::GenesisBlock;
 use salus_primitives::block::Block;
-use salus_primitives::certificate::Statement;
-use salus_primitives::ids::{BlockId, Epoch, Height, Seat, View};
+use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::hash::Digest;
+use salus_primitives::ids::{BlockId, EntityId, Epoch, Height, Seat, View};
 use salus_primitives::state::StateRoot;
 use salus_primitives::transaction::TxId;
-use std::collections::BTreeMap;
+use salus_primitives::validators::ValidatorSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use votes::Said;
 
 /// What was seen of the whole cluster.
-#[derive(Debug, Default)]
 pub struct Checks {
-    /// One block a height, one root after it.
-    finals: BTreeMap<Height, (BlockId, StateRoot)>,
+    genesis: Arc<GenesisBlock>,
+    /// Virtual time, and the wall clock that goes with it.
+    now_ms: u64,
+    wall_ms: u64,
+    /// Whose connections are whose.
+    peers: BTreeMap<PublicKey, EntityId>,
+    /// Members that may do anything.
+    byzantine: BTreeSet<EntityId>,
+    /// Members that follow the protocol and are not counted on: without journal, or an hour off.
+    absent: BTreeSet<EntityId>,
+    /// Whether anyone may be blamed, because a test lies in everyone's name.
+    excused: bool,
+    finals: BTreeMap<Height, FinalHeight>,
     /// Where each transaction is final.
     included: BTreeMap<TxId, Height>,
     /// What each honest seat has said aloud in each view.
     said: BTreeMap<(Seat, Epoch, View), Said>,
-    violation: Option<String>,
+    /// The set that began each epoch, with its schedule.
+    sets: BTreeMap<Epoch, (Arc<ValidatorSet>, Schedule)>,
+    /// The digest of the set that the chain elected for each epoch.
+    elected: BTreeMap<Epoch, Digest>,
+    /// Certificates that were looked at, by their digest.
+    certified: BTreeSet<Digest>,
+    violations: Vec<Violation>,
+    history: History,
 }
 
-#[derive(Debug, Default)]
-struct Said {
-    notarized: Option<BlockId>,
-    finalized: Option<BlockId>,
-    nullified: bool,
+/// A node, as far as the checks need to know it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its name in messages.
+    pub name: String,
+    /// The member.
+    pub entity: EntityId,
+    /// Whether it follows the protocol, crashes aside.
+    pub obeys: bool,
 }
 
-/// Tenure of the simulated chain, for rule 6.
-const TENURE: u64 = 4;
+/// A block that a node has made final, with what its execution gave there.
+#[derive(Debug)]
+pub struct Finality<'a> {
+    /// Its id.
+    pub id: BlockId,
+    /// The block.
+    pub block: &'a Block,
+    /// The root of the state after it.
+    pub root: StateRoot,
+    /// The root of its receipts.
+    pub receipts: Digest,
+    /// The set it elects, if it ends an epoch.
+    pub elected: Option<ValidatorSet>,
+}
+
+/// More of one run would be noise.
+const VIOLATIONS_MAX: usize = 8;
+/// How far the wall clock of an honest node may be off at most, in milliseconds, plus what a voter tolerates.
+const LEAD_MAX_MS: u64 = super::SKEW_MAX_MS + salus_consensus::config::CLOCK_LEAD_MS;
 
 impl Checks {
-    /// The first violation found.
+    pub(super) fn new(genesis: Arc<GenesisBlock>, peers: BTreeMap<PublicKey, EntityId>) -> Self {
+        let mut checks = Self {
+            now_ms: 0,
+            wall_ms: 0,
+            peers,
+            byzantine: BTreeSet::new(),
+            absent: BTreeSet::new(),
+            excused: false,
+            finals: BTreeMap::new(),
+            included: BTreeMap::new(),
+            said: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            elected: BTreeMap::new(),
+            certified: BTreeSet::new(),
+            violations: Vec::new(),
+            history: History::default(),
+            genesis: Arc::clone(&genesis),
+        };
+        checks.elect_founders();
+        checks
+    }
+
+    /// Sets the time that violations and moments get from here on.
+    pub(super) const fn at(&mut self, now_ms: u64, wall_ms: u64) {
+        self.now_ms = now_ms;
+        self.wall_ms = wall_ms;
+    }
+
+    /// A member that is not held to anything from here on.
+    pub(super) fn declare_byzantine(&mut self, entity: EntityId) {
+        self.byzantine.insert(entity);
+    }
+
+    /// A member that nobody counts on from here on: it follows the protocol, and cannot vote or is not believed.
+    pub(super) fn declare_absent(&mut self, entity: EntityId) {
+        self.absent.insert(entity);
+    }
+
+    /// Anyone may be blamed from here on.
+    pub(super) const fn excuse_blame(&mut self) {
+        self.excused = true;
+    }
+
+    /// What did not hold, in the order it was found.
     #[must_use]
-    pub const fn violation(&self) -> Option<&String> {
-        self.violation.as_ref()
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
     }
 
-    /// A node says that a block is final with this root after it. No transaction is in two of them.
-    pub fn on_final(&mut self, node: &str, id: BlockId, block: &Block, root: StateRoot) {
-        let height = block.header.height;
-        for transaction in &block.transactions {
-            let transaction = transaction.body.id();
-            let first = *self.included.entry(transaction).or_insert(height);
-            if first != height {
-                self.violate(format!(
-                    "{node} has transaction {transaction} final at heights {first} and {height}"
-                ));
-            }
-        }
-        let known = self.finals.entry(height).or_insert((id, root));
-        if *known != (id, root) {
-            let known = *known;
-            self.violate(format!(
-                "{node} has {id} with root {root} final at height {height}, another node has {known:?}"
-            ));
-        }
+    /// What happened last.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
     }
 
-    /// An honest node sends a frame. Says how many votes are in it.
-    pub fn on_sent(&mut self, seat: Seat, frame: &Frame) -> u64 {
-        let votes = match frame {
-            Frame::Consensus(Message::Vote { vote, .. }) => std::slice::from_ref(vote),
-            Frame::Consensus(Message::Proposal(proposal)) => std::slice::from_ref(&proposal.vote),
-            Frame::Consensus(Message::Status(status)) => &status.votes,
-            Frame::Consensus(Message::Certificates(_))
-            | Frame::Transactions(_)
-            | Frame::Request(_)
-            | Frame::Response(_) => &[],
-        };
-        for vote in votes {
-            self.on_vote(seat, vote);
-        }
-        votes.len() as u64
+    /// How many transactions are final.
+    #[must_use]
+    pub fn transactions_final(&self) -> usize {
+        self.included.len()
     }
 
-    /// An honest key never signs two things that exclude each other, crash or not (rules 3 and 6).
-    fn on_vote(&mut self, seat: Seat, vote: &Vote) {
-        if vote.seat != seat {
-            self.violate(format!("seat {seat} sends a vote as seat {}", vote.seat));
-            return;
-        }
-        let (epoch, view) = (vote.statement.epoch(), vote.statement.view());
-        let said = self.said.entry((seat, epoch, view)).or_default();
-        let conflict = match vote.statement {
-            Statement::Notarize { block, .. } => said
-                .notarized
-                .replace(block)
-                .is_some_and(|first| first != block),
-            Statement::Finalize { block, .. } => said
-                .finalized
-                .replace(block)
-                .is_some_and(|first| first != block),
-            Statement::Nullify { .. } => {
-                said.nullified = true;
-                false
-            }
-        };
-        if conflict {
-            self.violate(format!(
-                "seat {seat} contradicts itself: {:?}",
-                vote.statement
-            ));
-        }
-        let term = (view.get() - 1) / TENURE;
-        let (first, last) = (term * TENURE + 1, (term + 1) * TENURE);
-        let mut nullified = None;
-        for number in first..=last {
-            let Some(said) = self.said.get(&(seat, epoch, View::new(number))) else {
-                continue;
-            };
-            if said.nullified && nullified.is_none() {
-                nullified = Some(number);
-            }
-            if let (Some(nullified), Some(block)) = (nullified, said.finalized) {
-                self.violate(format!(
-                    "seat {seat} nullified view {nullified} and finalised {block} in view {number} of one term"
-                ));
-                return;
-            }
-        }
+    /// All final transactions.
+    pub(super) fn finals(&self) -> impl Iterator<Item = (&TxId, &Height)> {
+        self.included.iter()
     }
 
-    fn violate(&mut self, violation: String) {
-        self.violation.get_or_insert(violation);
+    /// Whether a transaction is final for any honest node.
+    #[must_use]
+    pub fn is_final(&self, id: &TxId) -> bool {
+        self.included.contains_key(id)
+    }
+
+    /// The greatest height that is final for any honest node.
+    #[must_use]
+    pub fn final_height(&self) -> Height {
+        self.finals
+            .last_key_value()
+            .map_or(Height::ZERO, |(height, _)| *height)
+    }
+
+    /// The validators of an epoch that has begun somewhere.
+    #[must_use]
+    pub fn set(&self, epoch: Epoch) -> Option<&Arc<ValidatorSet>> {
+        self.sets.get(&epoch).map(|(set, _)| set)
+    }
+
+    /// Who manages a view of an epoch that has begun somewhere.
+    pub(super) fn manager(&self, epoch: Epoch, view: View) -> Option<EntityId> {
+        let (set, schedule) = self.sets.get(&epoch)?;
+        let term = view.get().saturating_sub(1) / self.tenure();
+        let seat = schedule.manager(salus_primitives::ids::Term::new(term));
+        set.validator(seat).map(|validator| validator.entity)
+    }
+
+    /// Whether a member counts towards f.
+    pub(super) fn is_faulty(&self, entity: &EntityId) -> bool {
+        self.byzantine.contains(entity) || self.absent.contains(entity)
+    }
+
+    pub(super) fn tenure(&self) -> u64 {
+        self.genesis.parameters.tenure.max(1)
+    }
+
+    /// Notes a moment of the run.
+    pub(super) fn note(&mut self, moment: Moment) {
+        self.history.note(self.now_ms, moment);
+    }
+
+    /// A property did not hold.
+    pub(super) fn violate(&mut self, property: Property, message: String) {
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(Violation {
+                property,
+                at_ms: self.now_ms,
+                message,
+            });
+        }
     }
 }

@@ -1,11 +1,15 @@
-//! One simulated node: the production replica, execution and ledger, on disks that forget.
+//! One simulated node: the production replica, execution and ledger, on disks that forget and fail.
 
-use super::check::Checks;
+use super::check::{Checks, Finality, Identity};
+use super::history::Moment;
+use super::property::Property;
 use crate::keys::MemberKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use salus_consensus::clock::Now;
+use salus_consensus::clock::{Monotonic, Now};
+use salus_consensus::config::Voter;
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
+use salus_contracts::native::staking;
 use salus_genesis::block::GenesisBlock;
 use salus_node::execution::{Executed, Execution};
 use salus_node::mempool::{MempoolLimits, Source};
@@ -14,26 +18,44 @@ use salus_node::replica::{Effect, Input, Member, Note, Replica};
 use salus_node::serve::answer;
 use salus_node::verify::verify_transactions;
 use salus_node::wire::Frame;
+use salus_primitives::block::Block;
+use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec;
-use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::crypto::sign::{PublicKey, Signer};
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{BlockId, EntityId, Epoch, Height, Seat};
+use salus_primitives::ids::{BlockId, EntityId, Epoch, Height};
+use salus_primitives::receipt::receipt_root;
+use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::TxId;
-use salus_storage::journal::{JournalIdentity, MemoryJournal, UnsyncedFate, VoteJournal};
+use salus_primitives::validators::ValidatorSet;
+use salus_storage::journal::{
+    JournalFaults, JournalIdentity, MemoryJournal, UnsyncedFate, VoteJournal,
+};
 use salus_storage::ledger::{Ledger, Retention};
-use salus_storage::memory::MemoryStore;
+use salus_storage::memory::{FaultPlan, MemoryStore};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A node and its disks.
 pub struct Node {
     genesis: Arc<GenesisBlock>,
     keys: MemberKeys,
-    seat: Seat,
+    identity: Identity,
+    /// Distinguishes two nodes of one member.
+    index: u64,
+    /// The keys it may vote with, past and future ones.
+    signers: Vec<Signer>,
     store: Arc<MemoryStore>,
     /// None once it was lost: the node only observes.
     journal: Option<MemoryJournal>,
+    /// What its journal says that it signed.
+    durable: BTreeSet<Statement>,
     /// After how many more steps of carrying out effects the node dies in the middle of them.
     dies_in: Option<u64>,
+    /// Whether its disks were told to fail.
+    disk_fails: bool,
+    /// How far its wall clock is off, in milliseconds.
+    clock_offset_ms: i64,
     faults: u64,
     signatures_checked: u64,
     votes_sent: u64,
@@ -41,7 +63,7 @@ pub struct Node {
     life: u32,
     wakeup: Option<u64>,
     rewrites: u64,
-    epoch: Epoch,
+    validators: Arc<ValidatorSet>,
 }
 
 struct Running {
@@ -57,8 +79,8 @@ pub enum Outgoing {
     Frame {
         /// To whom.
         to: Target,
-        /// Its bytes.
-        bytes: Vec<u8>,
+        /// What.
+        frame: Frame,
     },
     /// The answer of the execution thread, on its way back.
     Executed {
@@ -79,19 +101,37 @@ pub enum Target {
 
 /// Journal size at which it is rewritten: small, so that runs cross it.
 const JOURNAL_REWRITE_BYTES: u64 = 16 * 1024;
+/// How many keys a member has in the end: the first, and those it rotates to.
+pub(super) const GENERATIONS: u8 = 4;
+/// Blocks that may be executed beside those of the views since the last final one.
+const BODIES_SPARE: u64 = 160;
+/// Records of one view: certificates, bodies, votes, a proposal.
+const RECORDS_MAX_BYTES: u64 = 256 * 1024;
 
 impl Node {
-    pub(super) fn new(genesis: Arc<GenesisBlock>, keys: MemberKeys) -> Self {
-        let entity = EntityId::of_name(&keys.name);
-        let seat = genesis.validators.seat_of(&entity).expect("a member");
-        let journal = MemoryJournal::create(identity(&genesis, &keys));
+    pub(super) fn new(genesis: Arc<GenesisBlock>, keys: MemberKeys, index: u64) -> Self {
+        let identity = Identity {
+            name: keys.name.clone(),
+            entity: EntityId::of_name(&keys.name),
+            obeys: true,
+        };
+        let journal = MemoryJournal::create(journal_identity(&genesis, &keys));
+        let signers = (0..GENERATIONS)
+            .map(|generation| keys.validator_of(generation).signer())
+            .collect();
         Self {
+            validators: Arc::new(genesis.validators.clone()),
             genesis,
             keys,
-            seat,
+            identity,
+            index,
+            signers,
             store: Arc::new(MemoryStore::new()),
             journal: Some(journal),
+            durable: BTreeSet::new(),
             dies_in: None,
+            disk_fails: false,
+            clock_offset_ms: 0,
             faults: 0,
             signatures_checked: 0,
             votes_sent: 0,
@@ -99,7 +139,6 @@ impl Node {
             life: 0,
             wakeup: None,
             rewrites: 0,
-            epoch: Epoch::new(1),
         }
     }
 
@@ -107,6 +146,9 @@ impl Node {
         self.life += 1;
         self.wakeup = None;
         self.votes_sent = 0;
+        self.disk_fails = false;
+        self.store.set_faults(FaultPlan::default());
+        let now = self.own_time(now);
         let genesis = &self.genesis;
         let ledger = Ledger::open(
             Arc::<MemoryStore>::clone(&self.store),
@@ -117,20 +159,22 @@ impl Node {
         let ledger = Arc::new(ledger);
         let mut entries: Vec<JournalEntry> = Vec::new();
         if let Some(journal) = &mut self.journal {
-            let identity = identity(genesis, &self.keys);
+            journal.set_faults(JournalFaults::default());
+            let identity = journal_identity(genesis, &self.keys);
             let (opened, replay) = journal.open(identity).expect("the journal opens");
             *journal = opened;
             entries.extend(replay.entries.iter().map(|bytes| {
                 codec::decode::<JournalEntry>(bytes, JOURNAL_ENTRY_MAX).expect("own records decode")
             }));
         }
+        self.durable = entries.iter().filter_map(statement_of).collect();
         let entropy = ChaCha20Rng::seed_from_u64(
-            seed ^ (u64::from(self.life) << 32) ^ u64::from(self.seat.get()),
+            seed ^ (u64::from(self.life) << 32) ^ self.index.rotate_right(8),
         );
         let member = Member {
-            entity: EntityId::of_name(&self.keys.name),
+            entity: self.identity.entity,
             signers: match self.journal {
-                Some(_) => vec![self.keys.validator.signer()],
+                Some(_) => self.signers.clone(),
                 None => Vec::new(),
             },
         };
@@ -143,8 +187,11 @@ impl Node {
             entropy.clone(),
         )
         .expect("the ledger tells where to start");
-        if let Some(voter) = &origin.config.voter {
-            self.seat = voter.seat;
+        self.validators = Arc::clone(&origin.proposer.validators);
+        if self.identity.obeys {
+            let next = Arc::clone(&origin.proposer.next_validators);
+            let height = ledger.head().height;
+            checks.on_epoch(&self.identity, &self.validators, &next, height);
         }
         let mut effects = Vec::new();
         let replica = Replica::restore(origin, now, &mut effects);
@@ -158,11 +205,24 @@ impl Node {
     }
 
     pub(super) fn handle(&mut self, now: Now, input: Input, checks: &mut Checks) -> Vec<Outgoing> {
+        let now = self.own_time(now);
         let mut effects = Vec::new();
         if let Some(running) = &mut self.running {
             running.replica.handle(now, input, &mut effects);
         }
         self.carry_out(now, effects, checks)
+    }
+
+    /// The time as this node's clocks show it.
+    fn own_time(&self, now: Now) -> Now {
+        let wall = now
+            .wall
+            .as_millis()
+            .saturating_add_signed(self.clock_offset_ms);
+        Now {
+            wall: Timestamp::from_millis(wall),
+            ..now
+        }
     }
 
     /// What the runtime does, without threads: persist and sync first, then the rest in order.
@@ -177,7 +237,7 @@ impl Node {
                     _ => None,
                 })
                 .collect();
-            if !self.persist(&records) {
+            if !self.persist(&records, checks) {
                 return outgoing;
             }
             let mut next = Vec::new();
@@ -189,12 +249,12 @@ impl Node {
             }
             queue = next;
         }
-        self.compact_journal();
+        self.compact_journal(checks);
         outgoing
     }
 
     /// False if the node died at it.
-    fn persist(&mut self, records: &[Vec<u8>]) -> bool {
+    fn persist(&mut self, records: &[Vec<u8>], checks: &mut Checks) -> bool {
         let Some(mut journal) = self.journal.clone().filter(|_| !records.is_empty()) else {
             return true;
         };
@@ -202,12 +262,32 @@ impl Node {
             return false;
         }
         let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        journal.append(&slices).expect("no faults planned");
+        if let Err(error) = journal.append(&slices) {
+            self.fail(&error, checks);
+            return false;
+        }
         if self.dies_now() {
             return false;
         }
-        journal.sync().expect("no faults planned");
+        if let Err(error) = journal.sync() {
+            self.fail(&error, checks);
+            return false;
+        }
         true
+    }
+
+    /// A write failed: the process ends, as the production runtime does. Nothing fails on a disk that was not told to.
+    fn fail(&mut self, error: &dyn std::fmt::Display, checks: &mut Checks) {
+        if self.disk_fails {
+            checks.note(Moment::Fault(format!(
+                "{} stops: {error}",
+                self.identity.name
+            )));
+        } else {
+            let message = format!("{}: {error}", self.identity.name);
+            checks.violate(Property::NoFailure, message);
+        }
+        self.dies_in = Some(0);
     }
 
     /// Counts down to a planned death. From then on nothing more is carried out.
@@ -234,45 +314,47 @@ impl Node {
             return;
         };
         match effect {
-            Effect::Note(Note::PeerFault { .. }) => self.faults += 1,
-            Effect::Persist(_) | Effect::Admitted { .. } | Effect::Expired(_) | Effect::Note(_) => {
+            Effect::Persist(entry) => {
+                if let Some(statement) = statement_of(&entry) {
+                    let proposes = matches!(entry, JournalEntry::Proposal(_));
+                    checks.note(Moment::Signed {
+                        name: self.identity.name.clone(),
+                        statement,
+                        proposes,
+                    });
+                    self.durable.insert(statement);
+                }
             }
+            Effect::Admitted { .. } | Effect::Expired(_) => {}
+            Effect::Note(note) => self.note(note, checks),
             Effect::Send(peer, frame) => {
-                self.votes_sent += checks.on_sent(self.seat, &frame);
+                self.votes_sent += said(&self.identity, &self.durable, checks, &frame);
                 let to = Target::One(peer);
-                let bytes = codec::encode(&frame);
-                outgoing.push(Outgoing::Frame { to, bytes });
+                outgoing.push(Outgoing::Frame { to, frame });
             }
             Effect::Broadcast(frame) => {
-                self.votes_sent += checks.on_sent(self.seat, &frame);
+                self.votes_sent += said(&self.identity, &self.durable, checks, &frame);
                 let to = Target::All;
-                let bytes = codec::encode(&frame);
-                outgoing.push(Outgoing::Frame { to, bytes });
+                outgoing.push(Outgoing::Frame { to, frame });
             }
-            Effect::Execute { id, block } => {
-                let executed = running.execution.execute(id, &block).expect("executes");
-                outgoing.push(Outgoing::Executed { id, executed });
-            }
+            Effect::Execute { id, block } => match running.execution.execute(id, &block) {
+                Ok(executed) => outgoing.push(Outgoing::Executed { id, executed }),
+                Err(error) => self.fail(&error, checks),
+            },
             Effect::Commit {
                 blocks,
                 certificate,
-            } => {
-                let last = blocks.last().map(|(id, _)| *id);
-                for (id, block) in blocks {
-                    let own = (Some(id) == last).then_some(certificate.certificate());
-                    running.execution.commit(id, own).expect("commits");
-                    let root = running.ledger.head().state_root;
-                    checks.on_final(&self.keys.name, id, &block, root);
+            } => self.commit(&blocks, certificate.certificate(), checks),
+            Effect::Serve(peer, request) => match answer(&running.ledger, request) {
+                Ok(Some(response)) => {
+                    let frame = Frame::Response(response);
+                    said(&self.identity, &self.durable, checks, &frame);
+                    let to = Target::One(peer);
+                    outgoing.push(Outgoing::Frame { to, frame });
                 }
-            }
-            Effect::Serve(peer, request) => {
-                if let Some(response) = answer(&running.ledger, request).expect("reads") {
-                    outgoing.push(Outgoing::Frame {
-                        to: Target::One(peer),
-                        bytes: codec::encode(&Frame::Response(response)),
-                    });
-                }
-            }
+                Ok(None) => {}
+                Err(error) => self.fail(&error, checks),
+            },
             Effect::Verify(transactions) => {
                 self.signatures_checked += transactions.len() as u64;
                 let transactions =
@@ -287,23 +369,105 @@ impl Node {
                 };
                 running.replica.handle(now, input, next);
             }
-            Effect::EpochBegun { validators, .. } => {
-                self.epoch = validators.epoch();
-                let entity = EntityId::of_name(&self.keys.name);
-                self.seat = validators.seat_of(&entity).unwrap_or(self.seat);
+            Effect::EpochBegun {
+                validators,
+                next: following,
+            } => {
+                if self.identity.obeys {
+                    let height = running.ledger.head().height;
+                    checks.on_epoch(&self.identity, &validators, &following, height);
+                }
+                self.validators = validators;
             }
-            Effect::Diverged(divergence) => panic!("{} diverged: {divergence:?}", self.keys.name),
+            Effect::Diverged(divergence) => {
+                if self.identity.obeys {
+                    let message = format!("{} diverged: {divergence:?}", self.identity.name);
+                    checks.violate(Property::EqualRoots, message);
+                }
+            }
         }
     }
 
-    fn compact_journal(&mut self) {
+    fn note(&mut self, note: Note, checks: &mut Checks) {
+        match note {
+            Note::PeerFault { peer, reason, .. } => {
+                self.faults += 1;
+                if self.identity.obeys {
+                    checks.on_fault(&self.identity, &peer, &reason);
+                }
+            }
+            Note::InvalidProposal { manager, reason } => {
+                if self.identity.obeys {
+                    checks.on_rejected(&self.identity, &self.validators, manager, &reason);
+                }
+            }
+            Note::Equivocation { seat, .. } => {
+                if self.identity.obeys {
+                    checks.on_accused(&self.identity, &self.validators, seat);
+                }
+            }
+            Note::Nullified { cause, .. } => {
+                if let Some(cause) = cause {
+                    checks.note(Moment::GaveUp {
+                        name: self.identity.name.clone(),
+                        cause: cause.name(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn commit(
+        &mut self,
+        blocks: &[(BlockId, Arc<Block>)],
+        certificate: &Certificate,
+        checks: &mut Checks,
+    ) {
+        let last = blocks.last().map(|(id, _)| *id);
+        if self.identity.obeys {
+            checks.on_finalization(&self.identity, last, certificate);
+        }
+        for (id, block) in blocks {
+            let Some(running) = &mut self.running else {
+                return;
+            };
+            let own = (Some(*id) == last).then_some(certificate);
+            let committed = match running.execution.commit(*id, own) {
+                Ok(committed) => committed,
+                Err(error) => {
+                    self.fail(&error, checks);
+                    return;
+                }
+            };
+            if !self.identity.obeys {
+                continue;
+            }
+            let ended = self.genesis.parameters.epoch_ending_at(block.header.height);
+            let elected = ended.and_then(|ended| {
+                staking::set(&running.ledger.state(), ended.next().next()).expect("reads")
+            });
+            let finality = Finality {
+                id: *id,
+                block,
+                root: running.ledger.head().state_root,
+                receipts: receipt_root(&committed.receipts),
+                elected,
+            };
+            checks.on_final(&self.identity, finality);
+        }
+    }
+
+    fn compact_journal(&mut self, checks: &mut Checks) {
         let (Some(running), Some(journal)) = (&self.running, &self.journal) else {
             return;
         };
         if journal.size_bytes() <= JOURNAL_REWRITE_BYTES {
             return;
         }
-        running.ledger.sync().expect("no faults planned");
+        if let Err(error) = running.ledger.sync() {
+            self.fail(&error, checks);
+            return;
+        }
         let live: Vec<Vec<u8>> = running
             .replica
             .live_entries()
@@ -315,13 +479,79 @@ impl Node {
             return;
         }
         let slices: Vec<&[u8]> = live.iter().map(Vec::as_slice).collect();
-        journal.rewrite(&slices).expect("no faults planned");
+        if let Err(error) = journal.rewrite(&slices) {
+            self.fail(&error, checks);
+            return;
+        }
         self.rewrites += 1;
+    }
+
+    /// What a node keeps is bounded by how far its view is ahead of the last final one.
+    pub(super) fn check_bounds(&self, checks: &mut Checks) {
+        let Some(running) = self.running.as_ref().filter(|_| self.identity.obeys) else {
+            return;
+        };
+        let engine = running.replica.engine();
+        let limits = MempoolLimits::default();
+        let waiting = running.replica.mempool().counts();
+        // each view has a proposal, and may have another block notarised; a range brings 64 more
+        let blocks_max = 2 * engine.lag() + BODIES_SPARE;
+        let journal_bytes = self.journal.as_ref().map_or(0, |j| j.size_bytes());
+        // rewritten beyond its limit, unless what counts takes more
+        let journal_max = JOURNAL_REWRITE_BYTES + RECORDS_MAX_BYTES * (engine.lag() + 2);
+        let problem = [
+            (
+                waiting.iter().any(|count| *count > limits.lane_count_max),
+                "more transactions than its lanes hold",
+            ),
+            (
+                running.execution.pending() as u64 > blocks_max,
+                "more executed blocks than views that are not final",
+            ),
+            (
+                journal_bytes > journal_max,
+                "a journal that is never shortened",
+            ),
+        ]
+        .into_iter()
+        .find_map(|(holds, problem)| holds.then_some(problem));
+        if let Some(problem) = problem {
+            let message = format!("{} keeps {problem}", self.identity.name);
+            checks.violate(Property::Bounded, message);
+        }
+    }
+
+    /// Lets its disks fail: the journal after so many more appends or syncs, the ledger after so many more writes.
+    pub(super) fn let_disks_fail(&mut self, journal: JournalFaults, store: FaultPlan) {
+        self.disk_fails = true;
+        if let Some(own) = &self.journal {
+            own.set_faults(journal);
+        }
+        self.store.set_faults(store);
+    }
+
+    /// Sets how far its wall clock is off.
+    pub(super) const fn set_clock(&mut self, offset_ms: i64) {
+        self.clock_offset_ms = offset_ms;
+    }
+
+    /// It does what it likes from here on, and is held to nothing.
+    pub(super) const fn release(&mut self) {
+        self.identity.obeys = false;
     }
 
     /// Lets the node die in the middle of what it does, after so many more steps.
     pub(super) const fn die_in(&mut self, steps: u64) {
         self.dies_in = Some(steps);
+    }
+
+    /// Takes back a planned death, and lets its disks work.
+    pub(super) fn live_on(&mut self) {
+        self.dies_in = None;
+        self.store.set_faults(FaultPlan::default());
+        if let Some(journal) = &self.journal {
+            journal.set_faults(JournalFaults::default());
+        }
     }
 
     /// Whether a planned death has come.
@@ -345,6 +575,47 @@ impl Node {
     pub(super) fn wipe(&mut self) {
         self.store = Arc::new(MemoryStore::new());
         self.journal = None;
+    }
+
+    /// Gives a wiped node a new journal, to vote with keys that never voted: those from this generation on.
+    pub(super) fn renew(&mut self, generation: u8) {
+        self.signers = (generation..GENERATIONS)
+            .map(|generation| self.keys.validator_of(generation).signer())
+            .collect();
+        let identity = journal_identity(&self.genesis, &self.keys);
+        self.journal = Some(MemoryJournal::create(identity));
+    }
+
+    /// The seat and key with which it votes in the present epoch.
+    pub(super) fn voter(&self) -> Option<Voter> {
+        let member = Member {
+            entity: self.identity.entity,
+            signers: self.signers.clone(),
+        };
+        member.voter(&self.validators)
+    }
+
+    /// Whether frames of this peer would be looked at.
+    pub(super) fn hears(&self, now_ms: u64, peer: &PublicKey) -> bool {
+        let now = Now {
+            monotonic: Monotonic::from_millis(now_ms),
+            ..Now::default()
+        };
+        self.running
+            .as_ref()
+            .is_some_and(|running| running.replica.hears(now, peer))
+    }
+
+    /// The member whose node it is.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The validators of the epoch it is in.
+    #[must_use]
+    pub const fn validators(&self) -> &Arc<ValidatorSet> {
+        &self.validators
     }
 
     /// Commits that a loss of power would take.
@@ -374,8 +645,8 @@ impl Node {
 
     /// The epoch it last began.
     #[must_use]
-    pub const fn epoch(&self) -> Epoch {
-        self.epoch
+    pub fn epoch(&self) -> Epoch {
+        self.validators.epoch()
     }
 
     /// Whether it runs.
@@ -415,13 +686,14 @@ impl Node {
     /// Whether a transaction is final here.
     #[must_use]
     pub fn has_final(&self, id: &TxId) -> bool {
-        self.running.as_ref().is_some_and(|running| {
-            running
-                .ledger
-                .transaction_position(id)
-                .expect("reads")
-                .is_some()
-        })
+        self.position(id).is_some()
+    }
+
+    /// The height at which a transaction is final here.
+    #[must_use]
+    pub fn position(&self, id: &TxId) -> Option<Height> {
+        let position = self.running.as_ref()?.ledger.transaction_position(id);
+        Some(position.expect("reads")?.height)
     }
 
     /// Its replica, while it runs.
@@ -461,7 +733,30 @@ impl Node {
     }
 }
 
-fn identity(genesis: &GenesisBlock, keys: &MemberKeys) -> JournalIdentity {
+/// Hands what a node says to the checks, unless it may say anything. Says how many votes are in it.
+fn said(
+    identity: &Identity,
+    durable: &BTreeSet<Statement>,
+    checks: &mut Checks,
+    frame: &Frame,
+) -> u64 {
+    if identity.obeys {
+        checks.on_sent(identity, durable, frame)
+    } else {
+        0
+    }
+}
+
+/// What a journal record says that its node signed.
+const fn statement_of(entry: &JournalEntry) -> Option<Statement> {
+    match entry {
+        JournalEntry::Vote(vote) => Some(vote.statement),
+        JournalEntry::Proposal(proposal) => Some(proposal.vote.statement),
+        JournalEntry::Entry(_) | JournalEntry::Body(_) => None,
+    }
+}
+
+fn journal_identity(genesis: &GenesisBlock, keys: &MemberKeys) -> JournalIdentity {
     JournalIdentity {
         genesis: genesis.hash,
         validator: Digest(keys.validator.public().0),

@@ -49,6 +49,23 @@ fn a_transaction_larger_than_a_block_does_not_block_its_lane() {
     assert!(sim.final_heights()[0].get() < 10);
 }
 
+/// The node whose client sent a transaction died when only one peer had it. That one passes it on, instead of waiting for its own
+/// turn on an idle chain and giving up one view after another until then.
+#[test]
+fn a_transaction_that_only_one_peer_was_told_of_reaches_all() {
+    for holder in 0..3 {
+        let mut sim = Sim::new(806, &EQUAL, Plan::calm());
+        sim.run_for(1_000);
+        let lonely = stranger(&sim, 1, 10);
+        let id = lonely.body.id();
+
+        sim.inject(holder, 3, Frame::Transactions(vec![lonely]));
+        sim.run_for(5_000);
+
+        assert!((0..4).all(|node| sim.node(node).has_final(&id)));
+    }
+}
+
 /// Repetitions within a frame, and a frame beyond the bound.
 #[test]
 fn repeated_and_too_many_transactions_in_a_frame_are_not_checked() {

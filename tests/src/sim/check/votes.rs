@@ -1,0 +1,142 @@
+//! What honest nodes say: with the right key, never against themselves, and never before it is on disk.
+
+use super::{Checks, Identity};
+use crate::sim::property::Property;
+use salus_consensus::message::Message;
+use salus_consensus::vote::Vote;
+use salus_node::wire::{Frame, Response};
+use salus_primitives::certificate::{Certificate, Statement};
+use salus_primitives::ids::{BlockId, Epoch, Seat, View};
+use std::collections::BTreeSet;
+
+/// What a seat has said aloud in one view.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    notarized: Option<BlockId>,
+    finalized: Option<BlockId>,
+    nullified: bool,
+}
+
+impl Checks {
+    /// An honest node sends a frame. `durable` are the statements in its journal. Says how many votes are in it.
+    pub(in crate::sim) fn on_sent(
+        &mut self,
+        node: &Identity,
+        durable: &BTreeSet<Statement>,
+        frame: &Frame,
+    ) -> u64 {
+        let votes = votes_of(frame);
+        for vote in votes {
+            self.on_vote(node, vote);
+            if !durable.contains(&vote.statement) {
+                self.violate(
+                    Property::PersistedBeforeSent,
+                    format!(
+                        "{} sends {:?}, which its journal does not have",
+                        node.name, vote.statement
+                    ),
+                );
+            }
+        }
+        for certificate in certificates_of(frame) {
+            self.on_certificate(node, certificate);
+        }
+        votes.len() as u64
+    }
+
+    fn on_vote(&mut self, node: &Identity, vote: &Vote) {
+        let (epoch, view) = (vote.statement.epoch(), vote.statement.view());
+        let named = self
+            .set(epoch)
+            .and_then(|set| Some((set, set.validator(vote.seat)?)))
+            .is_some_and(|(set, validator)| {
+                validator.entity == node.entity && vote.verify(self.genesis.hash, set).is_ok()
+            });
+        if !named {
+            self.violate(
+                Property::NamedKeyOnly,
+                format!(
+                    "{} votes as seat {} of epoch {epoch}, which is not its own with the key it signs with",
+                    node.name, vote.seat
+                ),
+            );
+            return;
+        }
+        let said = self.said.entry((vote.seat, epoch, view)).or_default();
+        let differs = |before: Option<BlockId>, block| before.is_some_and(|first| first != block);
+        let conflict = match vote.statement {
+            Statement::Notarize { block, .. } => differs(said.notarized.replace(block), block),
+            Statement::Finalize { block, .. } => differs(said.finalized.replace(block), block),
+            Statement::Nullify { .. } => {
+                said.nullified = true;
+                false
+            }
+        };
+        if conflict {
+            self.violate(
+                Property::NoContradiction,
+                format!(
+                    "{} votes for two blocks in one view: {:?}",
+                    node.name, vote.statement
+                ),
+            );
+        }
+        self.check_exclusion(node, vote.seat, epoch, view);
+    }
+
+    /// Rule 6 within the term of a view.
+    fn check_exclusion(&mut self, node: &Identity, seat: Seat, epoch: Epoch, view: View) {
+        let tenure = self.tenure();
+        let term = (view.get().saturating_sub(1)) / tenure;
+        let (first, last) = (term * tenure + 1, (term + 1) * tenure);
+        let range = (seat, epoch, View::new(first))..=(seat, epoch, View::new(last));
+        let mut nullified = None;
+        let mut broken = None;
+        for ((_, _, view), said) in self.said.range(range) {
+            if said.nullified && nullified.is_none() {
+                nullified = Some(*view);
+            }
+            if let (Some(nullified), Some(block)) = (nullified, said.finalized) {
+                broken = Some((nullified, *view, block));
+                break;
+            }
+        }
+        if let Some((nullified, finalized, block)) = broken {
+            self.violate(
+                Property::NoContradiction,
+                format!(
+                    "{} nullified view {nullified} and finalised {block} in view {finalized} of one term, epoch {epoch}",
+                    node.name
+                ),
+            );
+        }
+    }
+}
+
+/// The sender's own votes in a frame.
+fn votes_of(frame: &Frame) -> &[Vote] {
+    match frame {
+        Frame::Consensus(Message::Vote { vote, .. }) => std::slice::from_ref(vote),
+        Frame::Consensus(Message::Proposal(proposal)) => std::slice::from_ref(&proposal.vote),
+        Frame::Consensus(Message::Status(status)) => &status.votes,
+        Frame::Consensus(Message::Certificates(_))
+        | Frame::Transactions(_)
+        | Frame::Request(_)
+        | Frame::Response(_) => &[],
+    }
+}
+
+/// All certificates in a frame.
+fn certificates_of(frame: &Frame) -> Vec<&Certificate> {
+    match frame {
+        Frame::Consensus(Message::Vote { entry, .. }) => entry.iter().collect(),
+        Frame::Consensus(Message::Proposal(proposal)) => proposal.justification.iter().collect(),
+        Frame::Consensus(Message::Status(status)) => status.entry.iter().collect(),
+        Frame::Consensus(Message::Certificates(certificates))
+        | Frame::Response(Response::Certificates(certificates)) => certificates.iter().collect(),
+        Frame::Response(Response::Range { finalization, .. }) => vec![finalization],
+        Frame::Response(Response::Body(_)) | Frame::Transactions(_) | Frame::Request(_) => {
+            Vec::new()
+        }
+    }
+}
