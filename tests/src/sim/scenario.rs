@@ -203,11 +203,7 @@ impl Scenario {
             consensus.window_blocks = shape.window_blocks;
             // who is down for long would leave the set, and with it the faulty would weigh more than f
             consensus.participation_percent = 0;
-            for lane in [
-                &mut lanes.emergency,
-                &mut lanes.monitoring,
-                &mut lanes.bulk,
-            ] {
+            for lane in [&mut lanes.emergency, &mut lanes.monitoring, &mut lanes.bulk] {
                 lane.transaction_limit = shape.transaction_limit;
             }
             // what validators say of one another fits into one block: else short epochs would follow each other for ever
