@@ -135,8 +135,8 @@ fn certificates_of(frame: &Frame) -> Vec<&Certificate> {
         Frame::Consensus(Message::Certificates(certificates))
         | Frame::Response(Response::Certificates(certificates)) => certificates.iter().collect(),
         Frame::Response(Response::Range { finalization, .. }) => vec![finalization],
-        Frame::Response(Response::Body(_)) | Frame::Transactions(_) | Frame::Request(_) => {
-            Vec::new()
-        }
+        Frame::Response(Response::Body(_) | Response::Diagnosis(_))
+        | Frame::Transactions(_)
+        | Frame::Request(_) => Vec::new(),
     }
 }
