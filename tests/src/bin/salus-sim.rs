@@ -131,7 +131,7 @@ fn many(arguments: &Arguments, seeds: Range<u64>) -> anyhow::Result<bool> {
                 break;
             }
             let options = arguments.options(seed);
-            let report = if seed % TWICE_EVERY == 0 {
+            let report = if seed.is_multiple_of(TWICE_EVERY) {
                 run_twice(options)
             } else {
                 run(options)
