@@ -130,7 +130,9 @@ impl Engine {
     /// Whether a vote, if it is genuine, tells of a contradiction that was not told before, though it may decide nothing.
     #[must_use]
     pub fn is_evidence(&self, vote: &Vote) -> bool {
-        self.is_watched(vote.statement.view()) && self.witness.is_news(vote.seat, &vote.statement)
+        vote.statement.epoch() == self.epoch()
+            && self.is_watched(vote.statement.view())
+            && self.witness.is_news(vote.seat, &vote.statement)
     }
 
     /// Views whose votes are remembered: up to [`WATCHED_PAST`] behind the last final one.

@@ -13,6 +13,7 @@ use salus_primitives::codec;
 use salus_primitives::ids::Epoch;
 use salus_primitives::lane::Lane;
 use salus_primitives::transaction::SignedTransaction;
+use salus_primitives::validators::SEATS_MAX;
 
 /// Members 1, 2, 3 and so on, all of them with a seat.
 fn world(weights: &[u64]) -> World {
@@ -317,6 +318,43 @@ fn a_validators_key_speaks_for_one_epoch_after_its_last() {
 
     assert_eq!(world.run(by(203, &said)), "unknown_sender");
     assert_eq!(world.run(by(150, &said)), "ok");
+}
+
+/// As many seats as there can be: every report is within the limits of call and value, and so is the end of the epoch.
+#[test]
+fn the_largest_set_says_what_it_saw() {
+    let members = many(SEATS_MAX);
+    let mut world = World::with_seats(&members, 512);
+    world.advance_to(10);
+    let absent = members[7].entity;
+    let set = contract::set(&world.state, Epoch::new(1))
+        .expect("memory")
+        .expect("recorded");
+    let mut said = Observed {
+        epoch: Epoch::new(1),
+        views: 1_000,
+        seats: vec![ObservedSeat { votes: 1_000 }; SEATS_MAX],
+    };
+    said.seats[set.seat_of(&absent).expect("a validator").index()].votes = 499;
+    let call = StakingCall::Observe(said);
+    let all: Vec<SignedTransaction> = members
+        .iter()
+        .map(|member| {
+            let mut transaction = staking(1, &call);
+            transaction.body.sender = member.validator_key;
+            transaction
+        })
+        .collect();
+
+    let receipts = world.block(&all);
+    world.advance_to(20);
+
+    assert!(receipts.iter().all(|receipt| reason(receipt) == "ok"));
+    let found = contract::member(&world.state, &absent).expect("memory");
+    let absence = found.expect("a member").inactive.expect("inactive");
+    assert_eq!(absence.share_permille, 499);
+    let set = contract::set(&world.state, Epoch::new(4)).expect("memory");
+    assert_eq!(set.expect("recorded").len(), SEATS_MAX - 1);
 }
 
 /// One entry for each unit of weight, sorted: the lower of the middle ones.

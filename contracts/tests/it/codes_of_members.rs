@@ -11,9 +11,9 @@ use salus_primitives::calls::{
     StakingCall, ValidatorKeys,
 };
 use salus_primitives::certificate::Statement;
-use salus_primitives::crypto::sign::{PublicKey, SecretKey};
+use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::evidence::Evidence;
-use salus_primitives::ids::{ContractId, EntityId, Epoch, Height, Seat, View};
+use salus_primitives::ids::{ContractId, Epoch, Height, Seat, View};
 use salus_primitives::lane::Lane;
 use salus_primitives::receipt::Outcome;
 use salus_primitives::signed::Signed;
@@ -91,26 +91,7 @@ fn said(world: &World) -> Observed {
 
 /// As many members as there can be, of weight 1, the ministry among them, and an entity that is none.
 fn full() -> World {
-    let members: Vec<GenesisMember> = (0u64..)
-        .take(MEMBERS_MAX)
-        .map(|n| {
-            let key = |kind: u8| {
-                let mut seed = [kind; 32];
-                seed[..8].copy_from_slice(&n.to_be_bytes());
-                SecretKey::from_seed(seed).public()
-            };
-            let name = format!("member-{n}");
-            GenesisMember {
-                entity: EntityId::of_name(&name),
-                name,
-                operator_key: key(1),
-                validator_key: key(2),
-                network_key: key(3),
-                ..member(1, Role::Hospital)
-            }
-        })
-        .collect();
-    let members: Vec<GenesisMember> = members
+    let members: Vec<GenesisMember> = many(MEMBERS_MAX)
         .into_iter()
         .skip(1)
         .chain([member(MINISTRY, Role::Ministry)])

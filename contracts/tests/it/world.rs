@@ -206,6 +206,29 @@ pub(crate) fn device_id(n: u8) -> DeviceId {
     DeviceId::derive(&[n], b"registration")
 }
 
+/// So many members of weight 1, whose keys follow from larger numbers.
+pub(crate) fn many(count: usize) -> Vec<GenesisMember> {
+    (0u64..)
+        .take(count)
+        .map(|n| {
+            let key = |kind: u8| {
+                let mut seed = [kind; 32];
+                seed[..8].copy_from_slice(&n.to_be_bytes());
+                SecretKey::from_seed(seed).public()
+            };
+            let name = format!("member-{n}");
+            GenesisMember {
+                entity: EntityId::of_name(&name),
+                name,
+                operator_key: key(1),
+                validator_key: key(2),
+                network_key: key(3),
+                ..member(1, Role::Hospital)
+            }
+        })
+        .collect()
+}
+
 pub(crate) fn member(n: u8, role: Role) -> GenesisMember {
     GenesisMember {
         entity: entity_id(n),

@@ -134,13 +134,12 @@ impl Replica {
         message: &Message,
         effects: &mut Vec<Effect>,
     ) {
-        let (epoch, view) = (self.engine.epoch(), self.engine.view());
         for vote in votes_of(message) {
-            self.duties.present.note(from, vote, view);
+            self.duties.present.note(from, vote, self.engine.view());
             if let Some(before) = &mut self.duties.before {
                 before.attendance.note(from, vote, before.view);
             }
-            if vote.statement.epoch() != epoch || !self.engine.is_evidence(vote) {
+            if !self.engine.is_evidence(vote) {
                 continue;
             }
             match vote.verify(self.proposer.genesis, &self.proposer.validators) {

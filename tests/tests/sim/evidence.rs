@@ -15,7 +15,7 @@ use salus_primitives::transaction::{Call, TRANSACTION_MAX};
 use salus_tests::keys::MemberKeys;
 use salus_tests::sim::Sim;
 use salus_tests::sim::plan::Plan;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 const FIVE: [u64; 5] = [1; 5];
@@ -228,6 +228,48 @@ fn honest_members_on_a_rough_network_are_neither_jailed_nor_inactive() {
             .count();
         assert!(observed >= 5, "seed {seed}: {observed}");
     }
+}
+
+/// What member 3 says reaches the others when the views it speaks of are final: the chain goes on without it, and it is present.
+#[test]
+fn a_slow_member_whose_votes_decide_nothing_stays_active() {
+    let mut sim = Sim::with_epochs(640, &FIVE, Plan::calm(), 16);
+    let held: Rc<RefCell<Vec<(usize, Frame)>>> = Rc::default();
+    let hold = Rc::clone(&held);
+    let mut released = false;
+    sim.set_filter(Box::new(move |from, to, frame| {
+        if from == 3 && !matches!(frame, Frame::Request(_)) {
+            hold.borrow_mut().push((to, frame));
+            return None;
+        }
+        Some(frame)
+    }));
+    for round in 0..160 {
+        sim.submit(round % 3, Lane::Routine);
+        sim.run_for(60);
+        if round % 3 == 0 {
+            for (to, frame) in held.take() {
+                sim.inject(to, 3, frame);
+                released = true;
+            }
+        }
+    }
+
+    assert!(released && sim.node(0).epoch() >= Epoch::new(4));
+    assert_eq!(member(&sim, 3).inactive, None);
+    let shares: Vec<u32> = said(&sim)
+        .into_iter()
+        .filter_map(|(_, call)| match call {
+            StakingCall::Observe(observed) => Some(observed),
+            _ => None,
+        })
+        .map(|observed| {
+            let set = &sim.genesis().validators;
+            let seat = set.seat_of(&entity(3)).expect("a founder");
+            observed.seats[seat.index()].votes * 100 / observed.views
+        })
+        .collect();
+    assert!(shares.iter().all(|share| *share >= 50), "{shares:?}");
 }
 
 /// Nobody submits anything: an epoch's end is followed by what the validators say of it, and then by silence.

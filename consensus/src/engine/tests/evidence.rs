@@ -5,7 +5,7 @@ use crate::engine::tests_support::{Bench, finalizes, notarizes, nullifies};
 use crate::vote::Vote;
 use salus_primitives::block::Header;
 use salus_primitives::certificate::Statement;
-use salus_primitives::ids::BlockId;
+use salus_primitives::ids::{BlockId, Epoch};
 
 const OTHER: BlockId = BlockId([9; 32]);
 
@@ -99,6 +99,10 @@ fn a_vote_for_a_view_that_is_final_is_looked_at() {
         signature: salus_primitives::crypto::sign::Signature([0; 64]),
     };
     assert!(bench.engine.is_evidence(&late));
+    let mut elsewhere = late;
+    let (epoch, view) = (Epoch::new(2), late.statement.view());
+    elsewhere.statement = Statement::Nullify { epoch, view };
+    assert!(!bench.engine.is_evidence(&elsewhere), "of another epoch");
 
     let effects = bench.receive_vote(seat, nullifies(1));
 
