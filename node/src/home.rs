@@ -1,13 +1,13 @@
 //! A node's home: where its files are, and what they say together.
 
 use crate::config::{ConfigError, NodeConfig};
-use crate::keys::{KeysError, NodeKeys, PublicKeys};
-use salus_contracts::genesis::GenesisMember;
+use crate::keys::{KeysError, NodeKeys, PublicKeys, sync_folder};
 use salus_genesis::block::GenesisBlock;
 use salus_genesis::genesis::GenesisError;
 use salus_genesis::spec::{GenesisSpec, SpecError};
+use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::GenesisHash;
+use salus_primitives::ids::{EntityId, GenesisHash};
 use salus_storage::journal::JournalIdentity;
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,11 @@ use std::path::{Path, PathBuf};
 /// node.toml      how this node runs; its operator edits it
 /// genesis.toml   the chain, the same on every node
 /// keys           the node's secret keys
+/// keys.next      those it goes on with once governance has rotated its keys; then they become `keys`
 /// initialized    made once by `salus init`, and never again
 /// data/store     blocks, receipts and state; may be fetched again from the other nodes
 /// data/journal   what this validator has voted; losing it silences the validator
+/// data/journal-* the same under a rotated key, each named after its key
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -56,6 +58,12 @@ impl Home {
         self.root.join("keys")
     }
 
+    /// The keys that `salus keys rotate` made, until they replace the others.
+    #[must_use]
+    pub fn next_keys_file(&self) -> PathBuf {
+        self.root.join("keys.next")
+    }
+
     /// Shows that the journal has been created once. Beside the keys rather than beside the journal, so that who loses or
     /// deletes the data cannot make a new journal by accident: a validator that forgot its votes could vote twice
     /// (DESIGN section 4, rule 8).
@@ -76,19 +84,55 @@ impl Home {
         self.data_folder().join("store")
     }
 
-    /// The vote journal.
+    /// The vote journal of the key that the home was initialised with.
     #[must_use]
     pub fn journal_file(&self) -> PathBuf {
         self.data_folder().join("journal")
     }
+
+    /// The vote journal of a key that came by rotation.
+    #[must_use]
+    pub fn rotated_journal_file(&self, validator: &PublicKey) -> PathBuf {
+        let name = hex::encode(&validator.as_bytes()[..8]);
+        self.data_folder().join(format!("journal-{name}"))
+    }
+
+    /// The vote journal of a validator key of this home, whether or not it is there.
+    #[must_use]
+    pub fn journal_of(&self, validator: &PublicKey) -> PathBuf {
+        let rotated = self.rotated_journal_file(validator);
+        let came_by_rotation = rotated.exists()
+            || NodeKeys::read(&self.next_keys_file())
+                .is_ok_and(|next| next.validator.public() == *validator);
+        if came_by_rotation {
+            rotated
+        } else {
+            self.journal_file()
+        }
+    }
+
+    /// Puts the rotated keys in the place of the others, which are gone by that. Durable on return.
+    ///
+    /// # Errors
+    /// [`KeysError::Disk`].
+    pub fn adopt_next_keys(&self) -> Result<(), KeysError> {
+        let (from, to) = (self.next_keys_file(), self.keys_file());
+        std::fs::rename(&from, &to)
+            .and_then(|()| sync_folder(&to))
+            .map_err(|source| KeysError::Disk {
+                action: "replace",
+                path: to,
+                source,
+            })
+    }
 }
 
-/// What the vote journal of the validator with these keys on this chain is marked with.
+/// What the vote journal of a validator key on this chain is marked with.
 #[must_use]
-pub fn journal_identity(genesis: GenesisHash, keys: &PublicKeys) -> JournalIdentity {
+pub fn journal_identity(genesis: GenesisHash, validator: &PublicKey) -> JournalIdentity {
     JournalIdentity {
         genesis,
-        validator: Digest(keys.validator.0),
+        validator: Digest(validator.0),
     }
 }
 
@@ -99,12 +143,25 @@ pub struct NodeFiles {
     pub home: Home,
     /// How the node runs.
     pub config: NodeConfig,
-    /// Its keys; they are those of [`NodeFiles::member`].
+    /// Its keys.
     pub keys: NodeKeys,
+    /// The keys that wait for governance to rotate to them, if there are any.
+    pub next_keys: Option<NodeKeys>,
     /// The chain.
     pub genesis: GenesisBlock,
     /// Whose node it is.
-    pub member: GenesisMember,
+    pub member: NodeMember,
+}
+
+/// Whose node it is: a member, or an entity that is to be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeMember {
+    /// Its id, which derives from the name.
+    pub entity: EntityId,
+    /// The name it is registered under.
+    pub name: String,
+    /// Whether genesis names it. Who is none has to be admitted by governance.
+    pub founder: bool,
 }
 
 /// Why a home cannot be used.
@@ -140,16 +197,27 @@ pub enum HomeError {
         /// Which field, and the fix.
         source: GenesisError,
     },
-    /// The keys are nobody's on this chain.
+    /// The keys are no founder's, and nothing says whose they are.
     #[error(
-        "the validator key {} belongs to no member of the chain {chain}; use the home's own genesis file and keys",
-        public.validator
+        "the operator key {} belongs to no founder of the chain {chain}; use the home's own genesis file and keys, or, \
+         for a member that is admitted later, give its name (`salus init --member NAME`)",
+        public.operator
     )]
     NotAMember {
         /// The keys.
         public: Box<PublicKeys>,
         /// The chain's name.
         chain: String,
+    },
+    /// The keys are another founder's.
+    #[error(
+        "the keys are those of {founder}, not of {name}; use the home's own keys, or correct node.member"
+    )]
+    OtherMember {
+        /// Whom the configuration names.
+        name: String,
+        /// Whose keys they are.
+        founder: String,
     },
     /// Of the four keys only some are the member's.
     #[error(
@@ -172,12 +240,17 @@ impl NodeFiles {
         let config = NodeConfig::read(&home.config_file())?;
         let keys = NodeKeys::read(&home.keys_file())?;
         let genesis = read_genesis(&home.genesis_file())?;
-        let member = member_of(&genesis, &keys.public())?.clone();
-        config.check_members(&genesis.members)?;
+        let next_keys = match NodeKeys::read(&home.next_keys_file()) {
+            Ok(keys) => Some(keys),
+            Err(KeysError::Missing { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let member = member_of(&genesis, &keys.public(), config.member.as_deref())?;
         Ok(Self {
             home,
             config,
             keys,
+            next_keys,
             genesis,
             member,
         })
@@ -204,33 +277,79 @@ pub fn read_genesis(path: &Path) -> Result<GenesisBlock, HomeError> {
     Ok(genesis.build())
 }
 
-/// The member that holds these keys.
+/// The name of the member whose home it is.
 ///
 /// # Errors
-/// [`HomeError::NotAMember`], [`HomeError::OtherKey`].
-pub fn member_of<'a>(
-    genesis: &'a GenesisBlock,
+/// [`HomeError`].
+pub fn member_name(home: &Home) -> Result<String, HomeError> {
+    Ok(NodeFiles::read(home.clone())?.member.name)
+}
+
+/// The member that holds these keys: a founder by its operator key, which stays whatever rotates, or else whom `name` says.
+///
+/// # Errors
+/// [`HomeError::NotAMember`], [`HomeError::OtherMember`], [`HomeError::OtherKey`].
+pub fn member_of(
+    genesis: &GenesisBlock,
     public: &PublicKeys,
-) -> Result<&'a GenesisMember, HomeError> {
-    let member = genesis
+    name: Option<&str>,
+) -> Result<NodeMember, HomeError> {
+    let founder = genesis
         .members
         .iter()
-        .find(|member| member.validator_key == public.validator)
-        .ok_or_else(|| HomeError::NotAMember {
-            public: Box::new(*public),
-            chain: genesis.chain.clone(),
-        })?;
-    let which = if member.operator_key != public.operator {
-        "operator"
-    } else if member.network_key != public.network {
-        "network"
-    } else if member.exchange_key != public.exchange {
-        "exchange"
-    } else {
-        return Ok(member);
+        .find(|founder| founder.operator_key == public.operator);
+    let name = match (founder, name) {
+        (Some(founder), Some(name)) if founder.name != name => {
+            return Err(HomeError::OtherMember {
+                name: name.to_owned(),
+                founder: founder.name.clone(),
+            });
+        }
+        (Some(founder), _) if founder.exchange_key != public.exchange => {
+            return Err(other_key(&founder.name, "exchange"));
+        }
+        (Some(founder), _) => &founder.name,
+        (None, None) => {
+            return Err(HomeError::NotAMember {
+                public: Box::new(*public),
+                chain: genesis.chain.clone(),
+            });
+        }
+        (None, Some(name)) if genesis.members.iter().any(|member| member.name == name) => {
+            return Err(other_key(name, "operator"));
+        }
+        (None, Some(name)) => name,
     };
-    Err(HomeError::OtherKey {
-        name: member.name.clone(),
-        which,
+    Ok(NodeMember {
+        entity: EntityId::of_name(name),
+        name: name.to_owned(),
+        founder: founder.is_some(),
     })
+}
+
+/// Checks that a founder's new home has the keys that genesis names: none has been rotated yet.
+///
+/// # Errors
+/// [`HomeError::OtherKey`].
+pub fn check_founding_keys(genesis: &GenesisBlock, public: &PublicKeys) -> Result<(), HomeError> {
+    let founder = genesis
+        .members
+        .iter()
+        .find(|founder| founder.operator_key == public.operator);
+    match founder {
+        Some(founder) if founder.validator_key != public.validator => {
+            Err(other_key(&founder.name, "validator"))
+        }
+        Some(founder) if founder.network_key != public.network => {
+            Err(other_key(&founder.name, "network"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn other_key(name: &str, which: &'static str) -> HomeError {
+    HomeError::OtherKey {
+        name: name.to_owned(),
+        which,
+    }
 }

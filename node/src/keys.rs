@@ -1,5 +1,6 @@
 //! A node's keys: one file, readable by its owner only.
 
+use salus_primitives::calls::ValidatorKeys;
 use salus_primitives::crypto::exchange::{ExchangePublic, ExchangeSecret};
 use salus_primitives::crypto::sign::{PublicKey, SecretKey};
 use std::fs::{File, OpenOptions};
@@ -32,6 +33,26 @@ pub struct PublicKeys {
     pub network: PublicKey,
     /// Of [`NodeKeys::exchange`].
     pub exchange: ExchangePublic,
+}
+
+/// Which keys a rotation replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// The one that signs votes.
+    Validator,
+    /// That, and the one by which peers know the node.
+    ValidatorAndNetwork,
+}
+
+impl PublicKeys {
+    /// What the chain names a validator by.
+    #[must_use]
+    pub const fn of_validator(&self) -> ValidatorKeys {
+        ValidatorKeys {
+            validator_key: self.validator,
+            network_key: self.network,
+        }
+    }
 }
 
 /// Why keys were not made or not read.
@@ -93,6 +114,24 @@ impl NodeKeys {
             validator: SecretKey::from_seed(*random()?),
             network: SecretKey::from_seed(*random()?),
             exchange: ExchangeSecret::from_bytes(*random()?),
+        })
+    }
+
+    /// The keys to go on with after a rotation: another validator key, and another network key if that is asked for. Operator and
+    /// exchange key stay, as the chain names the member by them.
+    ///
+    /// # Errors
+    /// [`KeysError::Entropy`].
+    pub fn rotated(&self, which: Rotation) -> Result<Self, KeysError> {
+        let network = match which {
+            Rotation::Validator => self.network.clone(),
+            Rotation::ValidatorAndNetwork => SecretKey::from_seed(*random()?),
+        };
+        Ok(Self {
+            operator: self.operator.clone(),
+            validator: SecretKey::from_seed(*random()?),
+            network,
+            exchange: self.exchange.clone(),
         })
     }
 

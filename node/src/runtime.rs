@@ -92,6 +92,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
     let genesis = Arc::new(files.genesis.clone());
+    for name in files.config.unknown_to(&genesis.members) {
+        tracing::warn!(
+            name,
+            "node.toml names a peer that genesis does not know; it is dialed once governance has admitted it"
+        );
+    }
     let metrics = Arc::new(Metrics::new());
     let ledger = Arc::new(open_ledger(&files)?);
     let (journal, replayed) = open_journal(&files)?;
@@ -303,7 +309,7 @@ type OpenJournal = (Option<Box<dyn VoteJournal>>, Vec<JournalEntry>);
 
 /// Opens the journal; without one the node observes.
 fn open_journal(files: &NodeFiles) -> Result<OpenJournal, RunError> {
-    let identity = journal_identity(files.genesis.hash, &files.keys.public());
+    let identity = journal_identity(files.genesis.hash, &files.keys.validator.public());
     let (journal, replay) = match FileJournal::open(&files.home.journal_file(), identity) {
         Ok(opened) => opened,
         Err(JournalError::Missing { .. }) => return Ok((None, Vec::new())),

@@ -101,15 +101,15 @@ pub(super) fn new_spec(
     }
 }
 
-fn read_members(path: &Path) -> Result<Vec<MemberSpec>, Failure> {
+pub(super) fn read_members(path: &Path) -> Result<Vec<MemberSpec>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| {
         Failure::usage(format!(
-            "cannot read --members {}: {source}",
+            "cannot read the members' entries in {}: {source}",
             path.display()
         ))
     })?;
     let file: MembersFile = toml::from_str(&text)
-        .map_err(|error| Failure::usage(format!("--members {}: {error}", path.display())))?;
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     Ok(file.members)
 }
 

@@ -3,7 +3,9 @@
 use super::files::{make_folder, write_new};
 use super::{Failure, Outcome};
 use crate::config::{self, NewConfig, PeerEntry};
-use crate::home::{Home, journal_identity, member_of, read_genesis};
+use crate::home::{
+    Home, NodeMember, check_founding_keys, journal_identity, member_of, read_genesis,
+};
 use crate::keys::NodeKeys;
 use clap::Args;
 use salus_genesis::block::GenesisBlock;
@@ -19,6 +21,9 @@ pub(super) struct Arguments {
     /// The chain's genesis file; it is copied into the home.
     #[arg(long, value_name = "FILE")]
     genesis: PathBuf,
+    /// The name of the member, for one that genesis does not know: it is registered and admitted later.
+    #[arg(long, value_name = "NAME")]
+    member: Option<String>,
     /// Where to listen for the other validators.
     #[arg(long, value_name = "MULTIADDR", default_value = config::LISTEN)]
     listen: String,
@@ -32,37 +37,66 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Outcome {
     let home = Home::new(&arguments.home);
-    let config = NewConfig {
+    let place = NodePlace {
         listen: arguments.listen,
         api: arguments.api,
         peers: arguments.peers,
     };
-    let (genesis, member) = prepare(&home, &arguments.genesis, &config)?;
+    let member = arguments.member.as_deref();
+    let (genesis, member) = prepare(&home, &arguments.genesis, member, place)?;
     println!(
-        "{} is ready to validate {} as {member}",
+        "{} is ready to validate {} as {}",
         home.root().display(),
         genesis.chain,
+        member.name
     );
     println!("genesis hash {}", genesis.hash);
+    if !member.founder {
+        println!(
+            "genesis does not know {}: its entity is to be registered by a ministry (`salus tx register-entity`) and admitted by \
+             the members (`salus tx propose admit`); until then the other nodes refuse it",
+            member.name
+        );
+    }
     println!("next: salus start --home {}", home.root().display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a home from its keys: configuration, copy of the genesis file, empty vote journal. Returns the chain and the name of
-/// the member whose home it is.
+/// Where a node is and where the others are.
+#[derive(Debug)]
+pub(super) struct NodePlace {
+    pub(super) listen: String,
+    pub(super) api: String,
+    pub(super) peers: Vec<PeerEntry>,
+}
+
+/// Makes a home from its keys: configuration, copy of the genesis file, empty vote journal. Returns the chain and whose home it is.
 ///
 /// # Errors
 /// A usage failure for a home that was initialised before, and for files that do not fit one another.
 pub(super) fn prepare(
     home: &Home,
     genesis_file: &Path,
-    config: &NewConfig,
-) -> Result<(GenesisBlock, String), Failure> {
+    name: Option<&str>,
+    place: NodePlace,
+) -> Result<(GenesisBlock, NodeMember), Failure> {
     refuse_used(home)?;
     let public = NodeKeys::read(&home.keys_file())?.public();
     let genesis = read_genesis(genesis_file)?;
-    let member = member_of(&genesis, &public)?.name.clone();
-    config.check()?.check_members(&genesis.members)?;
+    let member = member_of(&genesis, &public, name)?;
+    check_founding_keys(&genesis, &public)?;
+    let NodePlace { listen, api, peers } = place;
+    let config = NewConfig {
+        member: member.name.clone(),
+        listen,
+        api,
+        peers,
+    };
+    for name in config.check()?.unknown_to(&genesis.members) {
+        eprintln!(
+            "note: genesis has no member {name:?}; it is dialed once governance has admitted it"
+        );
+    }
 
     copy_genesis(genesis_file, &home.genesis_file())?;
     write_new(&home.config_file(), config.text().as_bytes())?;
@@ -73,7 +107,7 @@ pub(super) fn prepare(
     write_new(&home.initialized_file(), mark.as_bytes())?;
     FileJournal::create(
         &home.journal_file(),
-        journal_identity(genesis.hash, &public),
+        journal_identity(genesis.hash, &public.validator),
     )
     .map_err(Failure::failed)?;
     Ok((genesis, member))

@@ -1,11 +1,12 @@
 //! `salus keys`: a node's keys.
 
-use super::Outcome;
 use super::files::make_folder;
-use crate::home::Home;
-use crate::keys::{NodeKeys, PublicKeys};
+use super::{Failure, Outcome};
+use crate::home::{Home, journal_identity, read_genesis};
+use crate::keys::{NodeKeys, PublicKeys, Rotation};
 use clap::{Args, Subcommand};
 use salus_primitives::calls::Role;
+use salus_storage::journal::FileJournal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,6 +16,28 @@ pub(super) enum Command {
     New(New),
     /// Prints the public part of keys that exist.
     Show(Show),
+    /// Makes the keys that a validator goes on with once governance has rotated to them, and their own empty vote journal.
+    Rotate(Rotate),
+    /// Puts rotated keys in the place of the old ones. A running node does that by itself when they are in force; this is for one
+    /// that was stopped for so long that its old network key is not let in any more.
+    Adopt(Adopt),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rotate {
+    /// The node's home, as `salus init` made it. The node may run.
+    #[arg(long, value_name = "DIR")]
+    home: PathBuf,
+    /// Also makes another network key.
+    #[arg(long)]
+    network: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Adopt {
+    /// The node's home. The node must not run.
+    #[arg(long, value_name = "DIR")]
+    home: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -60,19 +83,74 @@ struct Member {
 }
 
 pub(super) fn run(command: Command) -> Outcome {
-    let (public, member) = match command {
+    match command {
         Command::New(New { place, member }) => {
             if let Some(home) = &place.home {
                 make_folder(home)?;
             }
             let keys = NodeKeys::generate()?;
             keys.write_new(&place.file())?;
-            (keys.public(), member)
+            print!("{}", member.entry(&keys.public()));
         }
-        Command::Show(Show { place, member }) => (NodeKeys::read(&place.file())?.public(), member),
-    };
-    print!("{}", member.entry(&public));
+        Command::Show(Show { place, member }) => {
+            let public = NodeKeys::read(&place.file())?.public();
+            print!("{}", member.entry(&public));
+        }
+        Command::Rotate(rotate) => rotate.run()?,
+        Command::Adopt(adopt) => adopt.run()?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Rotate {
+    /// A key that was made this moment has never voted: beside `salus init` this is the only place that makes a journal.
+    fn run(&self) -> Result<(), Failure> {
+        let home = Home::new(&self.home);
+        let genesis = read_genesis(&home.genesis_file())?;
+        let which = match self.network {
+            true => Rotation::ValidatorAndNetwork,
+            false => Rotation::Validator,
+        };
+        let next = NodeKeys::read(&home.keys_file())?.rotated(which)?;
+        let file = home.next_keys_file();
+        if file.exists() {
+            return Err(Failure::usage(format!(
+                "{} waits to be rotated to already; propose it, or delete it if it was never proposed",
+                file.display()
+            )));
+        }
+        next.write_new(&file)?;
+        let validator = next.public().validator;
+        make_folder(&home.data_folder())?;
+        // The keys are first: a crash between the two leaves a key that never votes, not one with two journals.
+        FileJournal::create(
+            &home.rotated_journal_file(&validator),
+            journal_identity(genesis.hash, &validator),
+        )
+        .map_err(Failure::failed)?;
+        println!("validator_key = \"{validator}\"");
+        println!("network_key = \"{}\"", next.public().network);
+        eprintln!(
+            "next: salus tx propose rotate-keys --home {}; the node goes on with these keys from the first view of the epoch whose \
+             validators have them",
+            home.root().display()
+        );
+        Ok(())
+    }
+}
+
+impl Adopt {
+    fn run(&self) -> Result<(), Failure> {
+        let home = Home::new(&self.home);
+        let next = NodeKeys::read(&home.next_keys_file())?.public();
+        home.adopt_next_keys()?;
+        println!(
+            "{} acts with the validator key {} from its next start on; the old one is gone",
+            home.root().display(),
+            next.validator
+        );
+        Ok(())
+    }
 }
 
 impl Place {

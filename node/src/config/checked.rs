@@ -1,8 +1,9 @@
 //! The configuration as the code uses it: parsed, in range, without contradictions.
 
 use super::ConfigError;
-use super::file::{ApiSection, FileConfig, NetworkSection, NewConfig, PeerEntry};
+use super::file::{ApiSection, FileConfig, NetworkSection, NewConfig, NodeSection, PeerEntry};
 use salus_contracts::genesis::GenesisMember;
+use salus_contracts::native::identity::name_is_valid;
 use salus_network::Multiaddr;
 use salus_primitives::ids::EntityId;
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ use std::path::Path;
 /// Everything `node.toml` says, checked.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
+    /// The name of the member whose node it is. A founder's can be told from its keys.
+    pub member: Option<String>,
     /// Where to listen for the other validators; at least one address.
     pub listen: Vec<Multiaddr>,
     /// Where the others are. Several entries for one entity are several addresses, in order of preference.
@@ -85,6 +88,9 @@ impl NewConfig {
     /// [`ConfigError`] for values that `node.toml` cannot have.
     pub fn check(&self) -> Result<NodeConfig, ConfigError> {
         NodeConfig::check(FileConfig {
+            node: NodeSection {
+                member: Some(self.member.clone()),
+            },
             network: NetworkSection {
                 listen: vec![self.listen.clone()],
             },
@@ -106,30 +112,29 @@ impl NodeConfig {
         FileConfig::read(path).and_then(Self::check)
     }
 
-    /// Checks that every peer is a member of the chain.
-    ///
-    /// # Errors
-    /// [`ConfigError::Field`] for a name that no member has.
-    pub fn check_members(&self, members: &[GenesisMember]) -> Result<(), ConfigError> {
-        let stranger = self
-            .peers
+    /// The names of peers that genesis does not know, each once: they were admitted since, or are misspelt.
+    #[must_use]
+    pub fn unknown_to(&self, founders: &[GenesisMember]) -> BTreeSet<&str> {
+        self.peers
             .iter()
-            .enumerate()
-            .find(|(_, peer)| members.iter().all(|member| member.entity != peer.entity));
-        match stranger {
-            None => Ok(()),
-            Some((index, peer)) => {
-                let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
-                Err(refuse(
-                    format!("peers[{index}].entity"),
-                    format!("genesis has no member {:?}", peer.name),
-                    format!("write one of {}", names.join(", ")),
-                ))
-            }
-        }
+            .filter(|peer| founders.iter().all(|founder| founder.entity != peer.entity))
+            .map(|peer| peer.name.as_str())
+            .collect()
     }
 
     fn check(file: FileConfig) -> Result<Self, ConfigError> {
+        if let Some(name) = file
+            .node
+            .member
+            .as_deref()
+            .filter(|name| !name_is_valid(name))
+        {
+            return Err(refuse(
+                "node.member",
+                format!("{name:?} is no name"),
+                "write the name the member is registered under: lower-case letters and digits, with . _ - inside",
+            ));
+        }
         let listen = file
             .network
             .listen
@@ -145,6 +150,7 @@ impl NodeConfig {
             ));
         }
         Ok(Self {
+            member: file.node.member,
             listen,
             peers: peers(&file.peers)?,
             api: ApiConfig {
@@ -195,7 +201,7 @@ fn peers(entries: &[PeerEntry]) -> Result<Vec<Peer>, ConfigError> {
                 return Err(refuse(
                     field("entity"),
                     "it is empty",
-                    "write the member's name as in genesis.toml",
+                    "write the name the member is registered under",
                 ));
             }
             if !seen.insert((&entry.entity, &entry.address)) {
@@ -303,6 +309,7 @@ mod tests {
     #[test]
     fn a_new_file_reads_back_as_what_was_asked_for() {
         let new = NewConfig {
+            member: "st-mary".into(),
             listen: "/ip4/127.0.0.1/udp/4100/quic-v1".into(),
             api: "127.0.0.1:7171".into(),
             peers: vec![PeerEntry {
@@ -313,6 +320,7 @@ mod tests {
 
         let config = parse(&new.text()).expect("its own text");
 
+        assert_eq!(config.member.as_deref(), Some("st-mary"));
         assert_eq!(config.listen[0].to_string(), new.listen);
         assert_eq!(config.api.listen.to_string(), new.api);
         assert_eq!(config.peers[0].name, new.peers[0].entity);
@@ -323,6 +331,7 @@ mod tests {
     #[test]
     fn the_defaults_shown_in_a_new_file_are_the_defaults() {
         let new = NewConfig {
+            member: "st-mary".into(),
             listen: super::super::LISTEN.into(),
             api: super::super::API.into(),
             peers: Vec::new(),
@@ -352,6 +361,7 @@ mod tests {
         let cases = [
             ("nonsense = 1", "nonsense", "expected one of"),
             ("[api]\nport = 1", "port", "expected"),
+            ("[node]\nmember = \"St Mary\"", "node.member", "lower-case"),
             ("[network]\nlisten = []", "network.listen", "name one"),
             (
                 "[network]\nlisten = [\"10.0.0.1:1\"]",
@@ -384,7 +394,7 @@ mod tests {
             (
                 "[[peers]]\nentity = \"\"\naddress = \"/ip4/1.2.3.4/tcp/1\"",
                 "peers[0].entity",
-                "genesis",
+                "registered",
             ),
             (
                 "[[peers]]\nentity = \"a\"\naddress = \"x\"",

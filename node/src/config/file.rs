@@ -8,12 +8,19 @@ use std::path::Path;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileConfig {
+    pub(super) node: NodeSection,
     pub(super) network: NetworkSection,
     pub(super) peers: Vec<PeerEntry>,
     pub(super) api: ApiSection,
     pub(super) log: LogSection,
     pub(super) mempool: MempoolSection,
     pub(super) storage: StorageSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct NodeSection {
+    pub(super) member: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -26,7 +33,7 @@ pub(super) struct NetworkSection {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerEntry {
-    /// The member's name in genesis.
+    /// The member's name.
     pub entity: String,
     /// Its address, as in `/ip4/10.0.0.7/tcp/4001`.
     pub address: String,
@@ -81,6 +88,8 @@ impl FileConfig {
 /// What `salus init` writes: a file with what is particular to one node, and comments on everything else.
 #[derive(Clone, Debug)]
 pub struct NewConfig {
+    /// The name of the member whose node it is.
+    pub member: String,
     /// Where to listen for the other validators.
     pub listen: String,
     /// Where to serve the API.
@@ -93,7 +102,12 @@ impl NewConfig {
     /// The text of `node.toml`.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { listen, api, peers } = self;
+        let Self {
+            member,
+            listen,
+            api,
+            peers,
+        } = self;
         let log = super::file::LogSection::default();
         let mempool = super::file::MempoolSection::default();
         let storage = super::file::StorageSection::default();
@@ -101,6 +115,10 @@ impl NewConfig {
             "\
 # How this node runs. What the chain is stands in genesis.toml.
 # A line with one # before a field shows its default.
+
+[node]
+# The member whose node this is, by the name it is registered under.
+member = {member}
 
 [network]
 # Where to listen for the other validators: /ip4/../tcp/.. or /ip4/../udp/../quic-v1
@@ -128,6 +146,7 @@ listen = {api}
 
 # Where the other members' nodes are. One of each pair must know the other's address; let all know all.
 ",
+            member = quoted(member),
             listen = quoted(listen),
             api = quoted(api),
             level = quoted(&log.level),

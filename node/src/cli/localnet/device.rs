@@ -4,10 +4,11 @@ use super::LocalnetError;
 use super::children::{Interrupt, Process};
 use super::homes::Homes;
 use super::validators::{Validators, tail};
-use crate::cli::tx::identity_transaction;
-use salus_primitives::calls::IdentityCall;
+use crate::cli::tx::signed_call;
+use salus_primitives::calls::{IDENTITY, IdentityCall};
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::DeviceId;
+use salus_primitives::transaction::Call;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -98,8 +99,8 @@ pub(super) fn register(
             device: card.device_id,
             key: card.public_key,
         };
-        let transaction =
-            identity_transaction(hospital, homes.hospital(), homes.genesis().hash, &call)?;
+        let call = Call::new(IDENTITY, &call);
+        let transaction = signed_call(hospital, homes.hospital(), homes.genesis().hash, call)?;
         ids.push(hospital.submit(&transaction)?);
     }
     let end = Instant::now() + limit;

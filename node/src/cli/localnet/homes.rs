@@ -1,9 +1,10 @@
 //! The files of a local network: what its founders would have made, each on a machine of its own.
 
 use super::LocalnetError;
-use crate::cli::{Failure, genesis, init};
+use crate::cli::init::{self, NodePlace};
+use crate::cli::{Failure, genesis};
 use crate::client::ApiClient;
-use crate::config::{NewConfig, PeerEntry};
+use crate::config::PeerEntry;
 use crate::home::{Home, read_genesis};
 use crate::keys::NodeKeys;
 use salus_genesis::block::GenesisBlock;
@@ -78,12 +79,12 @@ impl Homes {
                     address: address(port),
                 })
                 .collect();
-            let config = NewConfig {
+            let place = NodePlace {
                 listen: address(&listen[index]),
                 api: api.to_string(),
                 peers,
             };
-            init::prepare(&home, &genesis_file, &config)?;
+            init::prepare(&home, &genesis_file, None, place)?;
             validators.push(LocalHome {
                 name: name.clone(),
                 home,
