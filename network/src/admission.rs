@@ -9,7 +9,7 @@ use libp2p::{
 };
 
 use crate::{
-    behaviour::WrongDirection,
+    behaviour::Redundant,
     config::{TransportLimits, check_address},
     error::{ConfigError, RefusalReason},
     peer::{AdmittedPeer, PeerKey},
@@ -56,8 +56,10 @@ pub(crate) fn check_admitted(
         .collect()
 }
 
-/// Which of two peers dials: the one with the lower key. So there is one connection a pair, and no crossing dials.
-pub(crate) fn dials(local: PeerKey, remote: PeerKey) -> bool {
+/// Which of two peers dials first: the one with the lower key. The other dials when it has not been dialed for a while: a
+/// newcomer knows the members' addresses, while they do not know its. Should both come about, the connection that the lower key
+/// dialed stays, and both sides know it: so there is one connection a pair.
+pub(crate) fn dials_first(local: PeerKey, remote: PeerKey) -> bool {
     local < remote
 }
 
@@ -89,8 +91,8 @@ pub(crate) fn outbound_refusal(error: &DialError) -> Option<RefusalReason> {
 fn denial(cause: &ConnectionDenied) -> RefusalReason {
     if cause.downcast_ref::<NotAllowed>().is_some() {
         RefusalReason::Stranger
-    } else if cause.downcast_ref::<WrongDirection>().is_some() {
-        RefusalReason::WrongDirection
+    } else if cause.downcast_ref::<Redundant>().is_some() {
+        RefusalReason::Redundant
     } else {
         debug_assert!(cause.downcast_ref::<Exceeded>().is_some());
         RefusalReason::Limit
@@ -155,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn of_two_peers_exactly_one_dials() {
+    fn of_two_peers_exactly_one_dials_first() {
         let (low, high) = (PeerKey::new([1; 32]), PeerKey::new([2; 32]));
 
-        assert!(dials(low, high));
-        assert!(!dials(high, low));
-        assert!(!dials(low, low));
+        assert!(dials_first(low, high));
+        assert!(!dials_first(high, low));
+        assert!(!dials_first(low, low));
     }
 
     /// One bad entry refuses the list: half of a new admission must not take effect.

@@ -18,7 +18,7 @@ use libp2p::{
 };
 
 use crate::{
-    admission::{allow_list, connection_limits, dials},
+    admission::{allow_list, connection_limits, dials_first},
     error::{DisconnectReason, RefusalReason},
     handler::{Handler, HandlerEvent, Surroundings},
     metrics::count,
@@ -65,7 +65,8 @@ pub(crate) enum ChannelsEvent {
     },
 }
 
-/// One connection a peer, each with a [`Handler`] and an [`Outbox`]. The newest connection of a peer counts.
+/// One connection a peer, each with a [`Handler`] and an [`Outbox`]. Of two connections that the same side dialed the newest counts: a
+/// peer that lost power comes back so. Of two that both sides dialed, the one of the lower key counts: both sides see it so.
 #[derive(Debug)]
 pub(crate) struct Channels {
     local: PeerKey,
@@ -78,11 +79,21 @@ pub(crate) struct Channels {
 #[derive(Debug)]
 struct Link {
     peer: PeerKey,
+    dialer: Dialer,
     outbox: Arc<Outbox>,
     opened: bool,
     /// Why we close it, if it is we.
     reason: Option<DisconnectReason>,
     refusal: Option<RefusalReason>,
+}
+
+/// Who opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialer {
+    /// The side whose part it is to dial.
+    First,
+    /// The other, because it was not dialed.
+    Second,
 }
 
 impl Channels {
@@ -113,7 +124,7 @@ impl Channels {
         }
     }
 
-    fn handler(&mut self, connection: ConnectionId, peer: PeerKey) -> Handler {
+    fn handler(&mut self, connection: ConnectionId, peer: PeerKey, dialer: Dialer) -> Handler {
         let outbox = Arc::new(Outbox::new(
             peer,
             &self.surroundings.config,
@@ -123,6 +134,7 @@ impl Channels {
             connection,
             Link {
                 peer,
+                dialer,
                 outbox: outbox.clone(),
                 opened: false,
                 reason: None,
@@ -133,15 +145,28 @@ impl Channels {
     }
 
     fn on_established(&mut self, newest: ConnectionId) {
-        let Some(peer) = self.connections.get(&newest).map(|link| link.peer) else {
+        let Some((peer, dialer)) = self
+            .connections
+            .get(&newest)
+            .map(|link| (link.peer, link.dialer))
+        else {
             return;
         };
+        let yields = dialer == Dialer::Second && self.has_first_dial(peer);
         for (id, link) in &mut self.connections {
-            if link.peer == peer && *id != newest {
+            // either the newest goes, or all others
+            if link.peer == peer && (*id == newest) == yields {
                 link.reason.get_or_insert(DisconnectReason::Replaced);
                 self.actions.extend(close(peer, *id));
             }
         }
+    }
+
+    /// Whether a connection with a peer stands that was dialed by the side whose part it is, and is not being closed.
+    fn has_first_dial(&self, peer: PeerKey) -> bool {
+        self.connections
+            .values()
+            .any(|link| link.peer == peer && link.dialer == Dialer::First && link.reason.is_none())
     }
 
     fn on_closed(&mut self, connection: ConnectionId) {
@@ -155,6 +180,7 @@ impl Channels {
             opened,
             reason,
             refusal,
+            ..
         } = link;
         let event = match (opened, reason) {
             (true, reason) => ChannelsEvent::Closed {
@@ -192,10 +218,13 @@ impl NetworkBehaviour for Channels {
         _: &Multiaddr,
     ) -> Result<Handler, ConnectionDenied> {
         let peer = peer_key(&peer)?;
-        if dials(self.local, peer) {
-            return Err(ConnectionDenied::new(WrongDirection));
+        if !dials_first(self.local, peer) {
+            return Ok(self.handler(connection, peer, Dialer::First));
         }
-        Ok(self.handler(connection, peer))
+        if self.has_first_dial(peer) {
+            return Err(ConnectionDenied::new(Redundant));
+        }
+        Ok(self.handler(connection, peer, Dialer::Second))
     }
 
     fn handle_established_outbound_connection(
@@ -206,7 +235,13 @@ impl NetworkBehaviour for Channels {
         _: Endpoint,
         _: PortUse,
     ) -> Result<Handler, ConnectionDenied> {
-        Ok(self.handler(connection, peer_key(&peer)?))
+        let peer = peer_key(&peer)?;
+        let dialer = if dials_first(self.local, peer) {
+            Dialer::First
+        } else {
+            Dialer::Second
+        };
+        Ok(self.handler(connection, peer, dialer))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -277,17 +312,17 @@ impl NetworkBehaviour for Channels {
     }
 }
 
-/// The peer with the higher key dialed.
+/// A connection that this side dialed stands already.
 #[derive(Debug)]
-pub(crate) struct WrongDirection;
+pub(crate) struct Redundant;
 
-impl fmt::Display for WrongDirection {
+impl fmt::Display for Redundant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the peer with the higher key listens, it does not dial")
+        f.write_str("a connection dialed by the lower key stands already")
     }
 }
 
-impl std::error::Error for WrongDirection {}
+impl std::error::Error for Redundant {}
 
 fn peer_key(peer: &PeerId) -> Result<PeerKey, ConnectionDenied> {
     // The allow-list, which is asked first, holds Ed25519 keys only.

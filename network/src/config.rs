@@ -63,6 +63,8 @@ pub struct TransportLimits {
     pub redial_min: Duration,
     /// Longest pause before a redial.
     pub redial_max: Duration,
+    /// How long the peer whose part it is to dial is waited for, before this node dials it.
+    pub dial_patience: Duration,
     /// QUIC: bytes a peer may have under way on one stream before we read them.
     pub quic_stream_window_bytes: u32,
     /// QUIC: bytes a peer may have under way on all streams together. Greater than one stream's, so that data nobody
@@ -101,6 +103,7 @@ impl NetworkConfig {
                 silence_timeout: Duration::from_secs(10),
                 redial_min: Duration::from_millis(100),
                 redial_max: Duration::from_secs(5),
+                dial_patience: Duration::from_secs(2),
                 quic_stream_window_bytes: 1024 * 1024,
                 quic_connection_window_bytes: 2 * 1024 * 1024,
                 tcp_connection_window_bytes: STREAMS_MAX as u32 * YAMUX_STREAM_WINDOW_BYTES,

@@ -26,8 +26,9 @@ use tokio::{
 };
 
 use crate::{
-    admission::{Backoff, dials, inbound_refusal, outbound_refusal},
+    admission::{Backoff, dials_first, inbound_refusal, outbound_refusal},
     behaviour::{Behaviour, BehaviourEvent, ChannelsEvent},
+    config::TransportLimits,
     error::{DisconnectReason, RefusalReason, StartError},
     handle::PeerEvent,
     handler::Surroundings,
@@ -77,7 +78,7 @@ struct Peer {
     id: PeerId,
     addresses: Vec<Multiaddr>,
     backoff: Backoff,
-    /// When to dial next; `None` while connected, while dialing, and for peers that dial us.
+    /// When to dial next; `None` while connected, while dialing, and for peers whose addresses we do not know.
     due: Option<Instant>,
     connected_at: Option<Instant>,
 }
@@ -231,7 +232,7 @@ impl Driver {
         }
         for (key, (id, admitted)) in wanted {
             self.swarm.behaviour_mut().allowed.allow_peer(*id);
-            let dialed = dials(local, key) && !admitted.addresses.is_empty();
+            let known = !admitted.addresses.is_empty();
             let connected = self.swarm.is_connected(id);
             let limits = &self.shared.surroundings.config.transport;
             let peer = self.peers.entry(key).or_insert_with(|| Peer {
@@ -243,7 +244,8 @@ impl Driver {
             });
             if peer.addresses != admitted.addresses {
                 peer.addresses.clone_from(&admitted.addresses);
-                peer.due = (dialed && !connected).then(Instant::now);
+                let patience = patience(local, key, limits);
+                peer.due = (known && !connected).then(|| Instant::now() + patience);
             }
         }
     }
@@ -279,17 +281,17 @@ impl Driver {
         }
     }
 
-    /// Plans the next dial of a peer that this node is to dial.
+    /// Plans the next dial of a peer whose addresses this node knows.
     fn schedule_dial(&mut self, key: &PeerKey) {
-        let local = self.shared.local;
+        let limits = &self.shared.surroundings.config.transport;
+        let patience = patience(self.shared.local, *key, limits);
         if let Some(peer) = self.peers.get_mut(key)
-            && dials(local, *key)
             && !peer.addresses.is_empty()
             && peer.due.is_none()
         {
             // Without entropy the pause is the shortest, which only costs the jitter.
             let random = getrandom::u32().unwrap_or(0);
-            peer.due = Some(Instant::now() + peer.backoff.next(random));
+            peer.due = Some(Instant::now() + patience + peer.backoff.next(random));
         }
     }
 
@@ -434,6 +436,15 @@ impl Driver {
 
     fn peer_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
         self.peers.get_mut(&PeerKey::from_peer_id(id)?)
+    }
+}
+
+/// How long this node waits to be dialed by a peer before it dials the peer itself.
+fn patience(local: PeerKey, remote: PeerKey, limits: &TransportLimits) -> Duration {
+    if dials_first(local, remote) {
+        Duration::ZERO
+    } else {
+        limits.dial_patience
     }
 }
 

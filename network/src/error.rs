@@ -182,9 +182,9 @@ pub enum RefusalReason {
     /// Too many connections or handshakes at a time.
     #[error("a connection limit was reached")]
     Limit,
-    /// The peer with the higher key dialed; it should listen.
-    #[error("the peer with the higher key dialed")]
-    WrongDirection,
+    /// This node's own dial to the peer stands already, and goes before: its key is the lower one.
+    #[error("the peer is connected already")]
+    Redundant,
     /// It serves another chain, or another version of the channels.
     #[error("the peer serves another network")]
     ForeignNetwork,
@@ -201,7 +201,7 @@ impl RefusalReason {
     pub const ALL: [Self; 6] = [
         Self::Stranger,
         Self::Limit,
-        Self::WrongDirection,
+        Self::Redundant,
         Self::ForeignNetwork,
         Self::NotOpened,
         Self::Handshake,
@@ -212,7 +212,7 @@ impl RefusalReason {
         match self {
             Self::Stranger => "stranger",
             Self::Limit => "limit",
-            Self::WrongDirection => "wrong_direction",
+            Self::Redundant => "redundant",
             Self::ForeignNetwork => "foreign_network",
             Self::NotOpened => "not_opened",
             Self::Handshake => "handshake",
@@ -222,8 +222,8 @@ impl RefusalReason {
     /// Whether the peer could have known better. A lost connection or our own limit is nobody's fault.
     pub const fn is_peer_fault(self) -> bool {
         match self {
-            Self::Stranger | Self::WrongDirection | Self::ForeignNetwork => true,
-            Self::Limit | Self::NotOpened | Self::Handshake => false,
+            Self::Stranger | Self::ForeignNetwork => true,
+            Self::Limit | Self::Redundant | Self::NotOpened | Self::Handshake => false,
         }
     }
 
@@ -231,7 +231,7 @@ impl RefusalReason {
         match self {
             Self::Stranger => 0,
             Self::Limit => 1,
-            Self::WrongDirection => 2,
+            Self::Redundant => 2,
             Self::ForeignNetwork => 3,
             Self::NotOpened => 4,
             Self::Handshake => 5,

@@ -30,7 +30,7 @@ const EVENTS_MAX: usize = 1024;
 pub enum Network {}
 
 impl Network {
-    /// Listens, dials the admitted peers with higher keys, and keeps doing so until [`NetworkHandle::shutdown`] or until
+    /// Listens, dials the admitted peers with higher keys, and after a while those others that did not dial, and keeps doing so until [`NetworkHandle::shutdown`] or until
     /// the last handle is dropped. Must be called on a tokio runtime with I/O and time enabled.
     ///
     /// An entry of `admitted` that is this node itself is ignored, so that all nodes may share one list.

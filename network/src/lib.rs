@@ -13,7 +13,7 @@
 //!
 //! **Only admitted peers.** A connection is authenticated by Ed25519 key (noise or TLS 1.3), then checked against the
 //! list the application gave. Channel names carry the network id, so that a node of another chain cannot even open one.
-//! There is one connection a pair of peers, dialed by the one with the lower key.
+//! There is one connection a pair of peers, dialed by the one with the lower key; by the other if that one does not know where.
 //!
 //! **Everything is bounded**: frames, queues in frames and bytes, streams, windows, connections, pending handshakes. A
 //! frame's memory grows with the bytes that arrived, never with the length a peer claims.

@@ -86,7 +86,7 @@ impl fmt::Debug for NetworkSecret {
     }
 }
 
-/// A peer that may connect, and where to dial it if this node's key is the lower one.
+/// A peer that may connect, and where to dial it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdmittedPeer {
     /// Who it is.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use futures::StreamExt;
 use libp2p::{Swarm, SwarmBuilder, identity::Keypair, swarm::dummy};
 use salus_network::{
@@ -89,7 +91,7 @@ async fn a_peer_of_another_chain_cannot_open_a_channel() {
     }
 }
 
-/// Each has the other's address; only the lower key dials, so there is one connection and nothing to refuse.
+/// Each has the other's address; the lower key dials and the other waits, so there is one connection and nothing to refuse.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crossing_addresses_make_one_connection() {
     let (low_secret, high_secret) = secrets();
@@ -104,10 +106,7 @@ async fn crossing_addresses_make_one_connection() {
     high.connected(low.key()).await;
     assert_eq!(low.handle.counters().connected_peers, 1);
     assert_eq!(high.handle.counters().dial_failures, 0);
-    assert_eq!(
-        low.handle.counters().refused(RefusalReason::WrongDirection),
-        0
-    );
+    assert_eq!(low.handle.counters().refused(RefusalReason::Redundant), 0);
 }
 
 /// A peer with an admitted key that runs libp2p, but none of our channels.
@@ -153,11 +152,82 @@ async fn refusal_of(node: [u8; 32], bare: [u8; 32]) -> RefusalReason {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_with_the_higher_key_that_dials_is_refused() {
-    let (low, high) = raw_secrets();
+/// Only the higher key knows the other's address, as a newcomer does: it dials when it was not dialed.
+async fn only_the_higher_key_knows_an_address(listen: &str) {
+    let (low_secret, high_secret) = secrets();
+    let mut low = Node::start(
+        config(listen),
+        &low_secret,
+        vec![admitted(high_secret.peer_key(), Vec::new())],
+    )
+    .await;
 
-    assert_eq!(refusal_of(low, high).await, RefusalReason::WrongDirection);
+    let mut high = Node::start(config(listen), &high_secret, vec![low.as_admitted()]).await;
+
+    high.connected(low.key()).await;
+    low.connected(high.key()).await;
+    low.handle
+        .send(high.key(), Channel::Consensus, frame(1, 10))
+        .expect("connected");
+    assert_eq!(high.consensus().await.peer, low.key());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_higher_key_dials_when_it_is_not_dialed_over_tcp() {
+    only_the_higher_key_knows_an_address(TCP).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_higher_key_dials_when_it_is_not_dialed_over_quic() {
+    only_the_higher_key_knows_an_address(QUIC).await;
+}
+
+/// Both dial in the same moment, again and again: one connection stays, and it is one on which both can be heard.
+async fn crossing_dials(listen: &str) {
+    let (low_secret, high_secret) = secrets();
+    let mut eager = config(listen);
+    eager.transport.dial_patience = Duration::ZERO;
+    let mut low = Node::start(eager.clone(), &low_secret, Vec::new()).await;
+    let mut high = Node::start(eager, &high_secret, Vec::new()).await;
+    for round in 0..5 {
+        let (to_high, to_low) = (vec![high.as_admitted()], vec![low.as_admitted()]);
+        low.handle.set_admitted(to_high).expect("a good list");
+        high.handle.set_admitted(to_low).expect("a good list");
+
+        // queued is not delivered: a connection that yields to another takes what it carries with it
+        until("frames in both directions", || {
+            let sent = |from: &Node, to: &Node| {
+                let _ = from
+                    .handle
+                    .send(to.key(), Channel::Consensus, frame(round, 10));
+            };
+            sent(&low, &high);
+            sent(&high, &low);
+            let heard = |node: &mut Node| {
+                std::iter::from_fn(|| node.inbound.consensus.try_recv())
+                    .any(|heard| heard.bytes == frame(round, 10))
+            };
+            heard(&mut low) && heard(&mut high)
+        })
+        .await;
+
+        low.handle.set_admitted(Vec::new()).expect("a good list");
+        high.handle.set_admitted(Vec::new()).expect("a good list");
+        until("the parting", || {
+            low.handle.peers().is_empty() && high.handle.peers().is_empty()
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_crossing_dials_one_connection_stays_over_tcp() {
+    crossing_dials(TCP).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_crossing_dials_one_connection_stays_over_quic() {
+    crossing_dials(QUIC).await;
 }
 
 /// The key is right and the handshake complete, yet without our channels it counts as another network.

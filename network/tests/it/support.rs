@@ -22,7 +22,7 @@ pub(crate) struct Node {
     pub(crate) inbound: Inbound,
 }
 
-/// Two secrets, the one with the lower key first: it is the one that dials.
+/// Two secrets, the one with the lower key first: it is the one that dials first.
 pub(crate) fn secrets() -> (NetworkSecret, NetworkSecret) {
     let (low, high) = raw_secrets();
     (NetworkSecret::new(low), NetworkSecret::new(high))
@@ -40,6 +40,7 @@ pub(crate) fn config(listen: &str) -> NetworkConfig {
     // Quick enough that a test sees a redial, slow enough not to spin.
     config.transport.redial_min = Duration::from_millis(20);
     config.transport.redial_max = Duration::from_millis(200);
+    config.transport.dial_patience = Duration::from_millis(500);
     config
 }
 
@@ -147,7 +148,7 @@ pub(crate) async fn guard<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// Polls a condition that some other task makes true.
-pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     guard(what, async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(5)).await;
