@@ -55,8 +55,105 @@ pub struct PendingTransactions(Mutex<HashMap<TxId, Instant>>);
 pub enum NodeRole {
     /// It votes.
     Validator,
-    /// It follows: it has no journal, so it might contradict what it said before.
+    /// It follows; [`Standing`] says why it does not vote.
     Observer,
+}
+
+/// Where this node stands towards the validators, by the state it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has a seat in this epoch, and votes.
+    Votes,
+    /// It has a seat, but no vote journal: it may have voted before and forgotten it.
+    NoJournal,
+    /// It has a seat under a key that this node does not hold.
+    OtherKey,
+    /// It has a seat from this epoch on.
+    Elected(Epoch),
+    /// It is a member without a seat.
+    NoSeat,
+    /// It is a member that broke the protocol and has not been released.
+    Jailed,
+    /// It is a member that missed too many votes and has not returned.
+    Inactive,
+    /// It is a member that does not stand for a seat.
+    NotStanding,
+    /// It is a member without validator keys.
+    NoKeys,
+    /// It is no member, or not yet.
+    NotAdmitted,
+    /// It was a member.
+    Retired,
+}
+
+impl Standing {
+    /// A short stable name, for `/status`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Votes => "votes",
+            Self::NoJournal => "no_journal",
+            Self::OtherKey => "other_key",
+            Self::Elected(_) => "elected",
+            Self::NoSeat => "no_seat",
+            Self::Jailed => "jailed",
+            Self::Inactive => "inactive",
+            Self::NotStanding => "not_standing",
+            Self::NoKeys => "no_keys",
+            Self::NotAdmitted => "not_admitted",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// The role that follows from it.
+    #[must_use]
+    pub const fn role(self) -> NodeRole {
+        match self {
+            Self::Votes => NodeRole::Validator,
+            _ => NodeRole::Observer,
+        }
+    }
+
+    /// What it means and what an operator can do, in words.
+    #[must_use]
+    pub fn explanation(self) -> String {
+        match self {
+            Self::Votes => "the node has a seat in this epoch, and votes",
+            Self::NoJournal => {
+                "there is no vote journal: this node may have voted before and forgotten it, so it only observes; make another key \
+                 with `salus keys rotate` and have governance rotate to it"
+            }
+            Self::OtherKey => {
+                "the validators of this epoch have another key for this member than its node holds, so it only observes"
+            }
+            Self::Elected(epoch) => {
+                return format!("the node has a seat from epoch {epoch} on, and observes until then");
+            }
+            Self::NoSeat => {
+                "the member has no seat in this epoch or the next: too little weight is delegated to it; the node observes"
+            }
+            Self::Jailed => {
+                "the member broke the protocol and is jailed until governance releases it; the node observes"
+            }
+            Self::Inactive => {
+                "the member missed too many votes and is inactive until `salus tx return`; the node observes"
+            }
+            Self::NotStanding => {
+                "the member does not stand for a seat until `salus tx stand`; the node observes"
+            }
+            Self::NoKeys => {
+                "the member has no validator keys on the chain; have governance rotate to this node's; it observes"
+            }
+            Self::NotAdmitted => {
+                "not admitted yet: by the blocks this node has, its entity is no member, so the other nodes refuse it until \
+                 governance admits it"
+            }
+            Self::Retired => {
+                "governance has retired this member: the other nodes do not let it in any more, and the node can be stopped"
+            }
+        }
+        .to_owned()
+    }
 }
 
 /// Where a node stands.
@@ -76,11 +173,11 @@ pub struct NodeStatus {
     pub manager: Option<EntityId>,
     /// Whether that is this node.
     pub is_manager: bool,
-    /// Whether it votes.
-    pub role: NodeRole,
+    /// Where it stands towards the validators; its role follows from that.
+    pub standing: Standing,
     /// Whether blocks are final that it does not have.
     pub catching_up: bool,
-    /// The other validators.
+    /// The other members, and others who still have a seat.
     pub peers: Vec<PeerStatus>,
     /// Transactions that wait, in the order of [`Lane::ALL`].
     pub mempool: [usize; 4],
@@ -96,7 +193,7 @@ pub struct NodeStatus {
     pub ready: bool,
 }
 
-/// One of the other validators.
+/// One of the other members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerStatus {
     /// Who it is.

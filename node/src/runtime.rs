@@ -10,23 +10,28 @@ pub(crate) mod consensus;
 mod directory;
 pub(crate) mod disk;
 mod execution;
+mod roster;
 mod serve;
 
 use crate::api;
 use crate::execution::ExecutionError;
-use crate::handle::{NodeHandle, NodeRole, PendingTransactions, Shared};
+use crate::handle::{NodeHandle, PendingTransactions, Shared, Standing};
 use crate::home::{NodeFiles, journal_identity};
+use crate::keys::{KeysError, NodeKeys};
 use crate::mempool::MempoolLimits;
 use crate::origin::{self, OriginError};
 use crate::replica::Member;
 use crate::telemetry::metrics::Metrics;
-use directory::Directory;
+use directory::{Directory, Membership};
 use disk::Disk;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use roster::{Own, Roster};
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
+use salus_contracts::native::staking::MEMBERS_MAX;
 use salus_network::{AdmittedPeer, Network, NetworkConfig, NetworkId, NetworkSecret};
 use salus_primitives::codec;
+use salus_primitives::state::StateReadError;
 use salus_storage::journal::{FileJournal, JournalError, VoteJournal};
 use salus_storage::ledger::{Ledger, LedgerError, Retention};
 use salus_storage::rocks::RocksStore;
@@ -69,6 +74,12 @@ pub enum RunError {
     /// The operating system gives no randomness.
     #[error("no randomness from the operating system: {0}")]
     Entropy(getrandom::Error),
+    /// The keys cannot be replaced by those that were rotated to.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The state does not tell who takes part.
+    #[error("the state does not tell who takes part: {0}")]
+    State(#[from] StateReadError),
     /// The ledger does not tell where to start.
     #[error("the ledger does not tell where to start: {0}")]
     Origin(#[from] OriginError),
@@ -77,20 +88,32 @@ pub enum RunError {
     Thread(&'static str),
 }
 
+/// How a run ended, if not by a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to stop.
+    Stopped,
+    /// The node is to be run again: the chain has rotated its keys to those that wait in its home.
+    KeysChanged,
+}
+
 /// Batches of transactions between admission and the consensus thread.
 const ADMITTED_QUEUE: usize = 16;
 
 /// Questions of operators that wait for the consensus thread.
 const QUESTIONS: usize = 16;
 
-/// Runs a node until `shutdown` completes, or until it cannot go on.
+/// Runs a node until `shutdown` completes, until its keys change, or until it cannot go on.
+///
+/// A validator changes its key by running anew, in this process: then the new key has its own journal, replayed, from the first view
+/// of its epoch, in the one way in which every start has it.
 ///
 /// # Errors
 /// [`RunError`]. A graceful stop is `Ok`: everything committed is durable then.
 pub async fn run(
     files: NodeFiles,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), RunError> {
+) -> Result<Ended, RunError> {
     let genesis = Arc::new(files.genesis.clone());
     for name in files.config.unknown_to(&genesis.members) {
         tracing::warn!(
@@ -100,21 +123,25 @@ pub async fn run(
     }
     let metrics = Arc::new(Metrics::new());
     let ledger = Arc::new(open_ledger(&files)?);
-    let (journal, replayed) = open_journal(&files)?;
-    let role = if journal.is_some() {
-        NodeRole::Validator
-    } else {
-        tracing::warn!(
-            "there is no vote journal: this node may have voted before and forgotten it, so it only observes. \
-             If it never voted, `salus init` was not run; if it did, have governance rotate its validator key"
-        );
-        NodeRole::Observer
-    };
-    let member = Member {
+    let keys = acting_keys(&files, &ledger)?;
+    let (journal, replayed) = open_journal(&files, keys)?;
+    let own = Own {
         entity: files.member.entity,
-        signers: match role {
-            NodeRole::Validator => vec![files.keys.validator.signer()],
-            NodeRole::Observer => Vec::new(),
+        name: files.member.name.clone(),
+        keys: keys.public().of_validator(),
+        has_journal: journal.is_some(),
+    };
+    let roster = Roster::read(&ledger, &genesis.parameters, &own.keys.validator_key)?;
+    let standing = roster.standing(&own);
+    if standing != Standing::Votes {
+        let means = standing.explanation();
+        tracing::warn!(member = own.name, standing = standing.name(), "{means}");
+    }
+    let member = Member {
+        entity: own.entity,
+        signers: match journal {
+            Some(_) => vec![keys.validator.signer()],
+            None => Vec::new(),
         },
     };
     let limits = MempoolLimits {
@@ -122,13 +149,6 @@ pub async fn run(
         lane_bytes_max: files.config.mempool.lane_bytes_max,
     };
     let origin = origin::read(&genesis, &ledger, member, replayed, limits, seeded()?)?;
-    if role == NodeRole::Validator && origin.config.voter.is_none() {
-        tracing::warn!(
-            epoch = %origin.config.validators.epoch(),
-            "this member has no seat in this epoch, or another key: the node follows until it has"
-        );
-    }
-
     // before anything runs: a port that is taken is found before the first vote
     let address = files.config.api.listen;
     let api_error = |source| RunError::Api {
@@ -140,17 +160,13 @@ pub async fn run(
         .map_err(api_error)?;
 
     let directory = Directory::new(&files);
-    let (network, inbound) = start_network(
-        &files,
-        directory.admitted([
-            &*origin.config.validators,
-            &*origin.proposer.next_validators,
-        ]),
-    )
-    .await?;
+    let admitted = directory.admitted(&roster, &own.entity);
+    let (network, inbound) = start_network(&files, keys, admitted).await?;
+    let (roster_sender, roster_watch) = watch::channel(Arc::new(roster));
     let counters = network.clone();
     metrics.watch_network(move || counters.counters());
-    let (status, status_watch) = watch::channel(consensus::initial_status(&files, &ledger, role));
+    let (status, status_watch) =
+        watch::channel(consensus::initial_status(&files, &ledger, standing));
     let (final_sender, final_watch) = watch::channel(ledger.head().height);
     let pending = Arc::new(PendingTransactions::default());
     let (executed_sender, executed) = mpsc::unbounded_channel();
@@ -171,6 +187,13 @@ pub async fn run(
             executed: executed_sender,
             final_height: final_sender,
             pending: Arc::clone(&pending),
+            membership: Membership {
+                parameters: genesis.parameters.clone(),
+                own: own.clone(),
+                directory,
+                network: network.clone(),
+                roster: roster_sender,
+            },
             metrics: Arc::clone(&metrics),
             disk: Arc::clone(&disk),
             stopping: stopping.clone(),
@@ -215,10 +238,9 @@ pub async fn run(
             status,
             pending,
             validators: Arc::clone(&origin.config.validators),
-            role,
-            members: genesis.members.clone(),
-            own: files.member.entity,
-            directory,
+            roster: roster_watch,
+            own,
+            home: files.home.clone(),
             metrics: Arc::clone(&metrics),
             disk,
             stopping: stopping.clone(),
@@ -273,12 +295,32 @@ pub async fn run(
     };
     // an execution error is the cause of a consensus thread that lost its executor
     executed?;
-    result.unwrap_or(Err(RunError::Thread("consensus")))?;
+    let ended = result.unwrap_or(Err(RunError::Thread("consensus")))?;
     ledger
         .sync()
         .map_err(|source| store_error(&files, source))?;
     tracing::info!(height = %ledger.head().height, "stopped");
-    Ok(())
+    Ok(ended)
+}
+
+/// The keys to run with: those that wait in the home if the chain names them for this member, else the others. Once no set in force
+/// names the old validator key, the old keys are replaced for good.
+fn acting_keys<'a>(files: &'a NodeFiles, ledger: &Ledger) -> Result<&'a NodeKeys, RunError> {
+    let Some(next) = &files.next_keys else {
+        return Ok(&files.keys);
+    };
+    let old = files.keys.validator.public();
+    let roster = Roster::read(ledger, &files.genesis.parameters, &old)?;
+    if roster.keys_of(&files.member.entity) != Some(next.public().of_validator()) {
+        tracing::info!(key = %next.validator.public(), "another validator key waits for governance to rotate to it");
+        return Ok(&files.keys);
+    }
+    tracing::info!(key = %next.validator.public(), "governance has rotated the validator key to this one");
+    if !roster.has_seat(&old) {
+        files.home.adopt_next_keys()?;
+        tracing::info!(%old, "the old validator key is in force nowhere any more; its keys are replaced");
+    }
+    Ok(next)
 }
 
 fn open_ledger(files: &NodeFiles) -> Result<Ledger, RunError> {
@@ -308,9 +350,10 @@ fn store_error(files: &NodeFiles, source: LedgerError) -> RunError {
 type OpenJournal = (Option<Box<dyn VoteJournal>>, Vec<JournalEntry>);
 
 /// Opens the journal; without one the node observes.
-fn open_journal(files: &NodeFiles) -> Result<OpenJournal, RunError> {
-    let identity = journal_identity(files.genesis.hash, &files.keys.validator.public());
-    let (journal, replay) = match FileJournal::open(&files.home.journal_file(), identity) {
+fn open_journal(files: &NodeFiles, keys: &NodeKeys) -> Result<OpenJournal, RunError> {
+    let validator = keys.validator.public();
+    let identity = journal_identity(files.genesis.hash, &validator);
+    let (journal, replay) = match FileJournal::open(&files.home.journal_of(&validator), identity) {
         Ok(opened) => opened,
         Err(JournalError::Missing { .. }) => return Ok((None, Vec::new())),
         Err(error) => return Err(error.into()),
@@ -331,13 +374,18 @@ fn open_journal(files: &NodeFiles) -> Result<OpenJournal, RunError> {
 
 async fn start_network(
     files: &NodeFiles,
+    keys: &NodeKeys,
     admitted: Vec<AdmittedPeer>,
 ) -> Result<(salus_network::NetworkHandle, salus_network::Inbound), RunError> {
     let network = NetworkId::new(*files.genesis.hash.as_bytes());
-    let config = NetworkConfig::new(network, files.config.listen.clone());
-    let secret = NetworkSecret::new(*files.keys.network.seed());
+    let mut config = NetworkConfig::new(network, files.config.listen.clone());
+    config.transport.peers_max = PEERS_MAX;
+    let secret = NetworkSecret::new(*keys.network.seed());
     Ok(Network::start(config, &secret, admitted).await?)
 }
+
+/// Every member under the key of this epoch's validators, of the next one's, and that of the elections to come.
+const PEERS_MAX: usize = 3 * MEMBERS_MAX;
 
 fn seeded() -> Result<ChaCha20Rng, RunError> {
     let mut seed = [0; 32];

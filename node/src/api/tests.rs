@@ -10,8 +10,8 @@ mod submitting;
 
 use super::Api;
 use crate::handle::{
-    AdmitError, DiskStatus, NodeHandle, NodeRole, NodeStatus, PeerStatus, PendingTransactions,
-    Shared,
+    AdmitError, DiskStatus, NodeHandle, NodeStatus, PeerStatus, PendingTransactions, Shared,
+    Standing,
 };
 use crate::runtime::admission::{self, Submission};
 use crate::runtime::consensus::Question;
@@ -212,7 +212,7 @@ fn status(chain: &Chain) -> NodeStatus {
         view: View::new(7),
         manager: Some(entity(1)),
         is_manager: false,
-        role: NodeRole::Validator,
+        standing: Standing::Votes,
         catching_up: false,
         peers: vec![PeerStatus {
             entity: entity(1),

@@ -396,6 +396,9 @@ pub(super) struct StatusView<'a> {
     genesis_hash: GenesisHash,
     version: &'static str,
     role: &'static str,
+    standing: &'static str,
+    /// What that means, and what can be done.
+    standing_means: String,
     ready: bool,
     catching_up: bool,
     halted: Option<&'a str>,
@@ -462,7 +465,9 @@ impl<'a> StatusView<'a> {
             chain: &genesis.chain,
             genesis_hash: genesis.hash,
             version: env!("CARGO_PKG_VERSION"),
-            role: match status.role {
+            standing: status.standing.name(),
+            standing_means: status.standing.explanation(),
+            role: match status.standing.role() {
                 NodeRole::Validator => "validator",
                 NodeRole::Observer => "observer",
             },

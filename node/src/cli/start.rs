@@ -2,7 +2,7 @@
 
 use super::{Failure, Outcome};
 use crate::home::{Home, NodeFiles};
-use crate::runtime;
+use crate::runtime::{self, Ended, RunError};
 use crate::telemetry::log;
 use clap::Args;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -46,26 +46,61 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
 async fn until_stopped(files: NodeFiles) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
-    let (stop, mut stopping) = watch::channel(false);
-    let mut node = std::pin::pin!(runtime::run(files, async move {
-        // An error means that the sender is gone, and everything is ending.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    }));
+    let (stop, stopping) = watch::channel(false);
+    let mut node = std::pin::pin!(run_through_rotations(files, stopping));
     tokio::select! {
-        result = &mut node => return result.map_err(Failure::failed),
+        result = &mut node => return result,
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     // The receiver is gone only if the node has ended.
     let _ = stop.send(true);
     tokio::select! {
-        result = &mut node => result.map_err(Failure::failed),
+        result = &mut node => result,
         () = tokio::time::sleep(STOP_LIMIT) => {
             Err(Failure::failed(format!("the node did not stop within {STOP_LIMIT:?}")))
         }
         _ = terminate.recv() => Err(Failure::failed("stopped at once, by a second signal")),
         _ = interrupt.recv() => Err(Failure::failed("stopped at once, by a second signal")),
     }
+}
+
+/// Runs the node, and again whenever the chain rotates its keys to those that wait in its home.
+async fn run_through_rotations(
+    mut files: NodeFiles,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let mut tries = 0;
+    loop {
+        let home = files.home.clone();
+        let mut stopping = stopping.clone();
+        let run = runtime::run(files, async move {
+            // An error means that the sender is gone, and everything is ending.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        });
+        match run.await {
+            Ok(Ended::Stopped) => return Ok(()),
+            Ok(Ended::KeysChanged) => {
+                tracing::info!("the keys of this node have changed; it goes on with the new ones");
+                tries = AGAIN_MAX;
+            }
+            Err(error) if tries > 0 && is_held(&error) => {
+                tracing::warn!(%error, "the node cannot go on yet");
+                tries -= 1;
+                tokio::time::sleep(AGAIN_PAUSE).await;
+            }
+            Err(error) => return Err(Failure::failed(error)),
+        }
+        files = NodeFiles::read(home)?;
+    }
+}
+
+/// Whether a start failed at something that the run before may still hold for a moment: ports, the store.
+const fn is_held(error: &RunError) -> bool {
+    matches!(
+        error,
+        RunError::Network(_) | RunError::Api { .. } | RunError::Store { .. }
+    )
 }
 
 /// Asks the system for SIGTERM when the parent ends, however that happens.
@@ -80,6 +115,10 @@ fn stop_with_parent() -> Result<(), std::io::Error> {
         ))
     }
 }
+
+/// How often a run after a change of keys is tried again.
+const AGAIN_MAX: u32 = 20;
+const AGAIN_PAUSE: Duration = Duration::from_millis(250);
 
 /// A little less than the 10 s an operator may count on.
 const STOP_LIMIT: Duration = Duration::from_millis(9_000);

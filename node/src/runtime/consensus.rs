@@ -6,12 +6,14 @@ mod io;
 mod status;
 mod votes;
 
+use crate::handle::Standing;
+use crate::keys::NodeKeys;
 use crate::replica::{Effect, Input, Origin, Replica};
-use crate::runtime::RunError;
 use crate::runtime::admission::Reply;
 use crate::runtime::clock::Clock;
 use crate::runtime::disk::IDLE_LOOK;
 use crate::runtime::execution::Command;
+use crate::runtime::{Ended, RunError};
 use crate::wire::Frame;
 use io::Event;
 use salus_consensus::clock::Monotonic;
@@ -46,7 +48,7 @@ const GATHER: usize = 64;
 const GATHER_TIME: Duration = Duration::from_millis(2);
 
 /// Starts the thread; the receiver gets its result when it ends.
-pub(crate) fn spawn(setup: Setup) -> Result<oneshot::Receiver<Result<(), RunError>>, RunError> {
+pub(crate) fn spawn(setup: Setup) -> Result<oneshot::Receiver<Result<Ended, RunError>>, RunError> {
     let (result, receiver) = oneshot::channel();
     std::thread::Builder::new()
         .name("consensus".into())
@@ -79,6 +81,7 @@ struct Consensus {
     /// The final height each peer last claimed.
     claimed: BTreeMap<PublicKey, Height>,
     halted: Option<String>,
+    standing: Standing,
     votes: Votes,
     /// What waits behind a vote for which the disk had no room.
     held: Vec<Effect>,
@@ -90,6 +93,7 @@ impl Consensus {
         let clock = Clock::new();
         let mut effects = Vec::new();
         let replica = Replica::restore(setup.origin, clock.now(), &mut effects);
+        let standing = setup.io.roster.borrow().standing(&setup.io.own);
         let mut node = Self {
             replica,
             effects,
@@ -97,6 +101,7 @@ impl Consensus {
             replies: HashMap::new(),
             claimed: BTreeMap::new(),
             halted: None,
+            standing,
             votes: Votes::new(setup.journal),
             held: Vec::new(),
             io: setup.io,
@@ -106,7 +111,7 @@ impl Consensus {
         Ok(node)
     }
 
-    async fn run(&mut self) -> Result<(), RunError> {
+    async fn run(&mut self) -> Result<Ended, RunError> {
         loop {
             let due = self.replica.wakeup(self.clock.now());
             let look = tokio::time::Instant::now() + IDLE_LOOK;
@@ -115,8 +120,11 @@ impl Consensus {
             });
             let event = self.io.next(wakeup).await;
             self.look_at_disk()?;
-            if !self.take(event)? {
-                return Ok(());
+            match event {
+                Event::Stop => return Ok(Ended::Stopped),
+                Event::Roster if self.follow_roster() => return Ok(Ended::KeysChanged),
+                Event::Roster => {}
+                event => self.take(event)?,
             }
             self.gather(due)?;
             self.carry_out()?;
@@ -146,16 +154,17 @@ impl Consensus {
         Ok(())
     }
 
-    /// Takes in one event; false ends the thread.
-    fn take(&mut self, event: Event) -> Result<bool, RunError> {
+    /// Takes in one event.
+    fn take(&mut self, event: Event) -> Result<(), RunError> {
         let now = self.clock.now();
         let input = match event {
-            Event::Stop => return Ok(false),
+            // the loop's own
+            Event::Stop | Event::Roster => return Ok(()),
             Event::Lost(thread) => return Err(RunError::Thread(thread)),
             Event::Timer => Input::Tick,
             Event::Asked(question) => {
                 self.answer_operator(now, question);
-                return Ok(true);
+                return Ok(());
             }
             Event::Executed(block, executed) => Input::Executed { block, executed },
             Event::Peer(PeerEvent::Connected { peer }) => {
@@ -168,12 +177,12 @@ impl Consensus {
             }
             Event::Peer(PeerEvent::Refused { peer, reason }) => {
                 tracing::warn!(?peer, %reason, "a connection was refused");
-                return Ok(true);
+                return Ok(());
             }
             Event::Frame(frame) => {
                 let from = PublicKey(*frame.peer.as_bytes());
                 if !self.replica.hears(now, &from) {
-                    return Ok(true);
+                    return Ok(());
                 }
                 self.decode(from, &frame.bytes)
             }
@@ -191,7 +200,25 @@ impl Consensus {
             }
         };
         self.replica.handle(now, input, &mut self.effects);
-        Ok(true)
+        Ok(())
+    }
+
+    /// Takes note of who takes part now. True if the node is to go on with the keys that wait in its home: the chain names those and
+    /// no longer the ones of this run.
+    fn follow_roster(&mut self) -> bool {
+        let own = &self.io.own;
+        let roster = self.io.roster.borrow_and_update().clone();
+        let standing = roster.standing(own);
+        if standing != self.standing {
+            self.standing = standing;
+            let means = standing.explanation();
+            tracing::warn!(member = own.name, standing = standing.name(), "{means}");
+        }
+        match roster.keys_of(&own.entity) {
+            Some(named) if named != own.keys => NodeKeys::read(&self.io.home.next_keys_file())
+                .is_ok_and(|next| next.public().of_validator() == named),
+            Some(_) | None => false,
+        }
     }
 
     fn decode(&mut self, from: PublicKey, bytes: &[u8]) -> Input {
@@ -259,7 +286,7 @@ impl Consensus {
                     }
                 }
                 Effect::Note(note) => self.note(note),
-                Effect::EpochBegun { validators, next } => self.begin_epoch(validators, &next),
+                Effect::EpochBegun { validators, .. } => self.begin_epoch(validators),
                 Effect::Diverged(divergence) => {
                     let reason = format!(
                         "a quorum holds other roots than this node after height {}: {:?} against own {:?}",
@@ -290,13 +317,9 @@ impl Consensus {
         self.finish_shortening()
     }
 
-    /// Lets the validators of this epoch and of the next connect.
-    fn begin_epoch(&mut self, validators: Arc<ValidatorSet>, next: &ValidatorSet) {
+    /// Who may connect follows from the ledger, as soon as it has the last block of the epoch before.
+    fn begin_epoch(&mut self, validators: Arc<ValidatorSet>) {
         tracing::info!(epoch = %validators.epoch(), seats = validators.len(), "an epoch begins");
-        let admitted = self.io.directory.admitted([&*validators, next]);
-        if let Err(error) = self.io.network.set_admitted(admitted) {
-            tracing::error!(%error, "the validators of the new epoch cannot be admitted");
-        }
         self.io.validators = validators;
     }
 

@@ -3,6 +3,7 @@
 use crate::execution::{Committed, Executed, Execution, ExecutionError};
 use crate::handle::PendingTransactions;
 use crate::runtime::RunError;
+use crate::runtime::directory::Membership;
 use crate::runtime::disk::Disk;
 use crate::telemetry::metrics::Metrics;
 use salus_primitives::block::Block;
@@ -36,6 +37,7 @@ pub(crate) struct Reports {
     pub(crate) executed: mpsc::UnboundedSender<(BlockId, Executed)>,
     pub(crate) final_height: watch::Sender<Height>,
     pub(crate) pending: Arc<PendingTransactions>,
+    pub(crate) membership: Membership,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) disk: Arc<Disk>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -80,6 +82,10 @@ pub(crate) fn spawn(ledger: Arc<Ledger>, reports: Reports) -> Result<ExecutionTh
                             let header = &committed.block.header;
                             let interval = last_time.map(|last| header.time.millis_since(last));
                             last_time = Some(header.time);
+                            let height = header.height;
+                            reports
+                                .membership
+                                .follow(&ledger, height, &committed.receipts)?;
                             report(&reports, &committed, interval);
                         }
                     }

@@ -88,6 +88,14 @@ pub fn device(state: &dyn StateRead, id: &DeviceId) -> Result<Option<Device>, St
     device_slot(id).read(IDENTITY, state)
 }
 
+/// Whom this key names, now or formerly.
+///
+/// # Errors
+/// [`StateReadError`] if the store fails.
+pub fn holder(state: &dyn StateRead, key: &PublicKey) -> Result<Option<Holder>, StateReadError> {
+    holder_slot(key).read(IDENTITY, state)
+}
+
 /// Who may act with this key in a block of `epoch`. A validator's key acts in the epochs that it votes in and in the one after
 /// the last of these.
 ///

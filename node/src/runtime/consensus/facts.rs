@@ -39,7 +39,7 @@ impl Consensus {
         let standing = engine.standing();
         let seats = |seats: &[Seat]| seats.iter().map(|seat| seat.index()).collect();
         Facts {
-            own: self.name_of(&self.io.own),
+            own: self.io.own.name.clone(),
             account: self.replica.account(now),
             seats: validators
                 .validators()
@@ -80,7 +80,7 @@ impl Consensus {
             weight: validator.weight,
             network_key: peer,
             link: match known {
-                _ if validator.entity == self.io.own => Link::Own,
+                _ if validator.entity == self.io.own.entity => Link::Own,
                 None => Link::Never,
                 Some(known) if known.is_connected => Link::Connected {
                     for_ms: since(known.since),
@@ -102,10 +102,9 @@ impl Consensus {
     }
 
     fn name_of(&self, entity: &EntityId) -> String {
-        self.io
-            .members
-            .iter()
-            .find(|member| member.entity == *entity)
-            .map_or_else(|| entity.to_string(), |member| member.name.clone())
+        let roster = self.io.roster.borrow();
+        roster
+            .name(entity)
+            .map_or_else(|| entity.to_string(), str::to_owned)
     }
 }

@@ -2,16 +2,16 @@
 
 use super::Question;
 use crate::execution::Executed;
-use crate::handle::{NodeRole, NodeStatus, PendingTransactions};
+use crate::handle::{NodeStatus, PendingTransactions};
+use crate::home::Home;
 use crate::runtime::admission::{Admitted, Submissions};
-use crate::runtime::directory::Directory;
 use crate::runtime::disk::Disk;
 use crate::runtime::execution::Command;
+use crate::runtime::roster::{Own, Roster};
 use crate::telemetry::metrics::Metrics;
 use crate::wire::Request;
-use salus_contracts::genesis::GenesisMember;
 use salus_network::{Inbound, InboundFrame, NetworkHandle, PeerEvent, PeerKey};
-use salus_primitives::ids::{BlockId, EntityId};
+use salus_primitives::ids::BlockId;
 use salus_primitives::validators::ValidatorSet;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
@@ -31,10 +31,10 @@ pub(crate) struct Io {
     pub(crate) pending: Arc<PendingTransactions>,
     /// Of the present epoch.
     pub(crate) validators: Arc<ValidatorSet>,
-    pub(crate) directory: Directory,
-    pub(crate) members: Vec<GenesisMember>,
-    pub(crate) own: EntityId,
-    pub(crate) role: NodeRole,
+    /// Follows the ledger, a little behind the replica.
+    pub(crate) roster: watch::Receiver<Arc<Roster>>,
+    pub(crate) own: Own,
+    pub(crate) home: Home,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) disk: Arc<Disk>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -51,6 +51,8 @@ pub(super) enum Event {
     Admitted(Admitted),
     /// By an operator.
     Asked(Question),
+    /// Who takes part has changed.
+    Roster,
     Timer,
 }
 
@@ -64,6 +66,7 @@ impl Io {
             executed = self.executed.recv() => {
                 executed.map_or(Event::Lost("execution"), |(id, executed)| Event::Executed(id, executed))
             }
+            Ok(()) = self.roster.changed() => Event::Roster,
             Some(event) = self.inbound.events.recv() => Event::Peer(event),
             Some(frame) = self.inbound.consensus.recv() => Event::Frame(frame),
             () = timer => Event::Timer,

@@ -1,7 +1,7 @@
 //! What the consensus thread tells operators and the API.
 
 use super::Consensus;
-use crate::handle::{NodeRole, NodeStatus, PeerStatus};
+use crate::handle::{NodeStatus, PeerStatus, Standing};
 use crate::home::NodeFiles;
 use crate::replica::Note;
 use salus_network::PeerKey;
@@ -59,6 +59,7 @@ impl Consensus {
             && !self.replica.is_suspended()
             && self.hears_enough(&connected);
         let mempool = self.replica.mempool().counts();
+        let peers = self.peers(&connected);
         let metrics = &self.io.metrics;
         metrics.view(engine.view(), engine.is_manager());
         metrics.head(engine.head_height(), engine.head_time());
@@ -69,25 +70,33 @@ impl Consensus {
         }
         self.io.status.send_modify(|status| {
             status.head_height = engine.head_height();
+            status.epoch = engine.epoch();
             status.view = engine.view();
             status.manager = manager;
             status.is_manager = engine.is_manager();
             status.catching_up = behind;
-            status.peers = self
-                .io
-                .members
-                .iter()
-                .filter(|member| member.entity != self.io.own)
-                .map(|member| PeerStatus {
-                    entity: member.entity,
-                    connected: connected.contains(&PeerKey::new(member.network_key.0)),
-                })
-                .collect();
+            status.peers = peers;
             status.mempool = mempool;
             status.halted.clone_from(&self.halted);
-            status.role = self.io.role;
+            status.standing = self.standing;
             status.ready = ready;
         });
+    }
+
+    /// The other members, connected by whichever of their keys.
+    fn peers(&self, connected: &[PeerKey]) -> Vec<PeerStatus> {
+        let roster = self.io.roster.borrow();
+        let keys = roster.peers(&self.io.own.entity);
+        roster
+            .people()
+            .filter(|entity| **entity != self.io.own.entity)
+            .map(|entity| PeerStatus {
+                entity: *entity,
+                connected: keys
+                    .get(entity)
+                    .is_some_and(|keys| keys.iter().any(|key| connected.contains(key))),
+            })
+            .collect()
     }
 
     /// The greatest height that validators of more than the faulty weight claim to be final: at least one of them is
@@ -128,7 +137,7 @@ impl Consensus {
 }
 
 /// What a node says of itself before its first event.
-pub(crate) fn initial_status(files: &NodeFiles, ledger: &Ledger, role: NodeRole) -> NodeStatus {
+pub(crate) fn initial_status(files: &NodeFiles, ledger: &Ledger, standing: Standing) -> NodeStatus {
     let head = ledger.head();
     NodeStatus {
         final_height: head.height,
@@ -138,7 +147,7 @@ pub(crate) fn initial_status(files: &NodeFiles, ledger: &Ledger, role: NodeRole)
         view: salus_primitives::ids::View::ZERO,
         manager: None,
         is_manager: false,
-        role,
+        standing,
         catching_up: false,
         peers: Vec::new(),
         mempool: [0; 4],

@@ -1,0 +1,181 @@
+//! Who takes part, by the state after a final block: the members with their keys, the validators of this epoch and of the next.
+//!
+//! Read anew when a block changed any of that, not with every block.
+
+use crate::handle::Standing;
+use salus_contracts::native::identity::{self, Holder};
+use salus_contracts::native::staking::{self, Member};
+use salus_network::PeerKey;
+use salus_primitives::calls::{STAKING, ValidatorKeys};
+use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::ids::EntityId;
+use salus_primitives::parameters::ChainParameters;
+use salus_primitives::receipt::Receipt;
+use salus_primitives::state::StateReadError;
+use salus_primitives::validators::ValidatorSet;
+use salus_storage::ledger::Ledger;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Everybody who may connect, and as what.
+#[derive(Clone, Debug)]
+pub(crate) struct Roster {
+    /// The members; and those that are none any more and still have a seat, with `None`.
+    people: BTreeMap<EntityId, Option<Member>>,
+    names: BTreeMap<EntityId, String>,
+    /// This epoch's validators.
+    present: Arc<ValidatorSet>,
+    /// The next epoch's.
+    next: Arc<ValidatorSet>,
+    /// Whether this node's validator key has a holder on the chain.
+    is_own_key_bound: bool,
+}
+
+/// Whose node this is, and with what it acts.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) entity: EntityId,
+    pub(crate) name: String,
+    /// The keys of this run.
+    pub(crate) keys: ValidatorKeys,
+    /// Whether there is a vote journal for them.
+    pub(crate) has_journal: bool,
+}
+
+impl Roster {
+    /// Reads the state after the ledger's head.
+    ///
+    /// # Errors
+    /// [`StateReadError`] if the store fails, or names no validators.
+    pub(crate) fn read(
+        ledger: &Ledger,
+        parameters: &ChainParameters,
+        own_key: &PublicKey,
+    ) -> Result<Self, StateReadError> {
+        let state = ledger.state();
+        let epoch = parameters.epoch_at(ledger.head().height.next());
+        let set = |epoch| {
+            staking::set(&state, epoch)?.map(Arc::new).ok_or_else(|| {
+                StateReadError(format!("the state names no validators for epoch {epoch}"))
+            })
+        };
+        let (present, next) = (set(epoch)?, set(epoch.next())?);
+        let mut people = BTreeMap::new();
+        for (id, _) in staking::roll(&state)?.iter() {
+            people.insert(*id, staking::member(&state, id)?);
+        }
+        for validator in present.validators().iter().chain(next.validators()) {
+            if let Entry::Vacant(place) = people.entry(validator.entity) {
+                place.insert(staking::member(&state, &validator.entity)?);
+            }
+        }
+        let mut names = BTreeMap::new();
+        for id in people.keys() {
+            if let Some(entity) = identity::entity(&state, id)? {
+                names.insert(*id, entity.name);
+            }
+        }
+        let holder = identity::holder(&state, own_key)?;
+        Ok(Self {
+            people,
+            names,
+            present,
+            next,
+            is_own_key_bound: matches!(holder, Some(Holder::Validator(_))),
+        })
+    }
+
+    /// Whether what a block did may have changed this.
+    pub(crate) fn is_changed_by(receipts: &[Receipt]) -> bool {
+        receipts
+            .iter()
+            .flat_map(|receipt| &receipt.events)
+            .any(|event| event.contract == STAKING && !MATTERS_AT_ELECTIONS.contains(&event.topic))
+    }
+
+    /// Everybody but this node's own member, with the keys by which they may connect: those of the sets in force, and those that a
+    /// member will be elected with. A key that none of these names is let in no more.
+    pub(crate) fn peers(&self, own: &EntityId) -> BTreeMap<EntityId, BTreeSet<PeerKey>> {
+        let sets = self
+            .present
+            .validators()
+            .iter()
+            .chain(self.next.validators());
+        let seats = sets.map(|validator| (validator.entity, validator.network_key));
+        let members = self.people.iter().filter_map(|(id, member)| {
+            let keys = member.as_ref()?.keys?;
+            Some((*id, keys.network_key))
+        });
+        let mut peers: BTreeMap<EntityId, BTreeSet<PeerKey>> = BTreeMap::new();
+        for (entity, key) in seats.chain(members).filter(|(entity, _)| entity != own) {
+            let keys = peers.entry(entity).or_default();
+            keys.insert(PeerKey::new(key.0));
+        }
+        peers
+    }
+
+    /// The members, and others who still have a seat, in the order of their ids.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &EntityId> {
+        self.people.keys()
+    }
+
+    /// The name that one of these is registered under.
+    pub(crate) fn name(&self, entity: &EntityId) -> Option<&str> {
+        self.names.get(entity).map(String::as_str)
+    }
+
+    /// The keys that a member is to act with now: those of the first set that names it, or else those it will be elected with.
+    pub(crate) fn keys_of(&self, entity: &EntityId) -> Option<ValidatorKeys> {
+        let member = || self.people.get(entity)?.as_ref()?.keys;
+        seat_keys(&self.present, entity)
+            .or_else(|| seat_keys(&self.next, entity))
+            .or_else(member)
+    }
+
+    /// Whether a validator key votes in a set in force.
+    pub(crate) fn has_seat(&self, key: &PublicKey) -> bool {
+        [&self.present, &self.next]
+            .into_iter()
+            .flat_map(|set| set.validators())
+            .any(|validator| validator.key == *key)
+    }
+
+    /// Where this node stands.
+    pub(crate) fn standing(&self, own: &Own) -> Standing {
+        if let Some(keys) = seat_keys(&self.present, &own.entity) {
+            return match (
+                keys.validator_key == own.keys.validator_key,
+                own.has_journal,
+            ) {
+                (false, _) => Standing::OtherKey,
+                (true, false) => Standing::NoJournal,
+                (true, true) => Standing::Votes,
+            };
+        }
+        if seat_keys(&self.next, &own.entity).is_some() {
+            return Standing::Elected(self.next.epoch());
+        }
+        match self.people.get(&own.entity).and_then(Option::as_ref) {
+            Some(member) if member.jailed.is_some() => Standing::Jailed,
+            Some(member) if member.inactive.is_some() => Standing::Inactive,
+            Some(member) if !member.candidate => Standing::NotStanding,
+            Some(member) if member.keys.is_none() => Standing::NoKeys,
+            Some(_) => Standing::NoSeat,
+            None if self.is_own_key_bound => Standing::Retired,
+            None => Standing::NotAdmitted,
+        }
+    }
+}
+
+fn seat_keys(set: &ValidatorSet, entity: &EntityId) -> Option<ValidatorKeys> {
+    let validator = set.validator(set.seat_of(entity)?)?;
+    Some(ValidatorKeys {
+        validator_key: validator.key,
+        network_key: validator.network_key,
+    })
+}
+
+/// Topics of staking events that change nothing before the end of the epoch, at which all is read anyway.
+const MATTERS_AT_ELECTIONS: [u16; 3] =
+    [staking::DELEGATED, staking::WITHDRAWN, staking::WEIGHT_SET];
