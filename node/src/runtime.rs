@@ -384,8 +384,8 @@ async fn start_network(
     Ok(Network::start(config, &secret, admitted).await?)
 }
 
-/// Every member under the key of this epoch's validators, of the next one's, and that of the elections to come.
-const PEERS_MAX: usize = 3 * MEMBERS_MAX;
+/// The validators of the epoch before, of this one and of the next, and every member under the key of elections to come.
+const PEERS_MAX: usize = 4 * MEMBERS_MAX;
 
 fn seeded() -> Result<ChaCha20Rng, RunError> {
     let mut seed = [0; 32];

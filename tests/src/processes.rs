@@ -1,8 +1,10 @@
 //! Real validators and a real device, run as an operator would run them: by their binaries, from files.
 
 mod node;
+mod traffic;
 
 pub use node::Node;
+pub use traffic::{Traffic, assert_all_final};
 
 use salus_node::client::StatusView;
 use salus_primitives::ids::{GenesisHash, Height};
@@ -73,6 +75,16 @@ impl Network {
     /// Makes keys, genesis and homes of hospital, pharmacy, ministry and institute. Nothing runs yet.
     #[must_use]
     pub fn four() -> Self {
+        Self::made(&[])
+    }
+
+    /// The same, with epochs of so many blocks.
+    #[must_use]
+    pub fn four_with_epochs(blocks: u64) -> Self {
+        Self::made(&["--epoch-blocks", &blocks.to_string()])
+    }
+
+    fn made(genesis_arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name).display().to_string();
         let members = ["hospital", "pharmacy", "ministry", "institute"];
@@ -104,6 +116,7 @@ impl Network {
             "--members",
         ];
         arguments.extend(files.iter().map(String::as_str));
+        arguments.extend(genesis_arguments);
         let genesis = salus_ok(&arguments).trim().parse().expect("a hash");
 
         let ports = free_ports(members.len() * 2);
@@ -152,12 +165,66 @@ impl Network {
     /// The same, running and ready.
     #[must_use]
     pub fn running() -> Self {
-        let mut network = Self::four();
-        for node in &mut network.nodes {
+        Self::four().started()
+    }
+
+    /// Starts every validator, and waits until all are ready.
+    #[must_use]
+    pub fn started(mut self) -> Self {
+        for node in &mut self.nodes {
             node.start();
         }
-        network.wait_ready();
-        network
+        self.wait_ready();
+        self
+    }
+
+    /// Makes keys and home for a node of an entity that genesis does not know, and that knows where all others are. The others are not
+    /// told. Nothing is registered or started.
+    pub fn add_newcomer(&mut self, name: &str, role: &str) -> &mut Node {
+        let home = self.path(name);
+        let text = home.display().to_string();
+        let entry = salus_ok(&[
+            "keys", "new", "--home", &text, "--name", name, "--role", role,
+        ]);
+        std::fs::write(self.path(&format!("{name}.toml")), entry).expect("written");
+        let ports = free_ports(2);
+        let node = Node {
+            name: name.to_owned(),
+            home,
+            listen: format!("/ip4/127.0.0.1/tcp/{}", ports[0]),
+            api: format!("127.0.0.1:{}", ports[1]),
+            child: None,
+        };
+        let genesis = self.path("genesis.toml").display().to_string();
+        let mut arguments = vec![
+            "init",
+            "--home",
+            &text,
+            "--member",
+            name,
+            "--genesis",
+            &genesis,
+        ];
+        arguments.extend(["--listen", &node.listen, "--api", &node.api]);
+        let peers: Vec<String> = self
+            .nodes
+            .iter()
+            .map(|peer| format!("{}={}", peer.name, peer.listen))
+            .collect();
+        for peer in &peers {
+            arguments.extend(["--peer", peer]);
+        }
+        salus_ok(&arguments);
+        self.nodes.push(node);
+        self.nodes.last_mut().expect("just pushed")
+    }
+
+    /// Takes the last node out of the network; what is asked of all is not asked of it any more.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn take_last(&mut self) -> Node {
+        self.nodes.pop().expect("a node")
     }
 
     /// The chain's name.

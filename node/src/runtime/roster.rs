@@ -24,6 +24,8 @@ pub(crate) struct Roster {
     /// The members; and those that are none any more and still have a seat, with `None`.
     people: BTreeMap<EntityId, Option<Member>>,
     names: BTreeMap<EntityId, String>,
+    /// The validators of the epoch before. Who is none any more may connect for one epoch more: it is to learn how its last one ended.
+    leaving: Option<ValidatorSet>,
     /// This epoch's validators.
     present: Arc<ValidatorSet>,
     /// The next epoch's.
@@ -61,6 +63,10 @@ impl Roster {
             })
         };
         let (present, next) = (set(epoch)?, set(epoch.next())?);
+        let leaving = match epoch.previous() {
+            Some(before) => staking::set(&state, before)?,
+            None => None,
+        };
         let mut people = BTreeMap::new();
         for (id, _) in staking::roll(&state)?.iter() {
             people.insert(*id, staking::member(&state, id)?);
@@ -80,6 +86,7 @@ impl Roster {
         Ok(Self {
             people,
             names,
+            leaving,
             present,
             next,
             is_own_key_bound: matches!(holder, Some(Holder::Validator(_))),
@@ -94,15 +101,18 @@ impl Roster {
             .any(|event| event.contract == STAKING && !MATTERS_AT_ELECTIONS.contains(&event.topic))
     }
 
-    /// Everybody but this node's own member, with the keys by which they may connect: those of the sets in force, and those that a
-    /// member will be elected with. A key that none of these names is let in no more.
+    /// Everybody but this node's own member, with the keys by which they may connect: those of the sets in force, of the one before,
+    /// and those that a member will be elected with. A key that none of these names is let in no more.
     pub(crate) fn peers(&self, own: &EntityId) -> BTreeMap<EntityId, BTreeSet<PeerKey>> {
         let sets = self
             .present
             .validators()
             .iter()
             .chain(self.next.validators());
-        let seats = sets.map(|validator| (validator.entity, validator.network_key));
+        let leaving = self.leaving.iter().flat_map(ValidatorSet::validators);
+        let seats = sets
+            .chain(leaving)
+            .map(|validator| (validator.entity, validator.network_key));
         let members = self.people.iter().filter_map(|(id, member)| {
             let keys = member.as_ref()?.keys?;
             Some((*id, keys.network_key))

@@ -42,6 +42,27 @@ impl Node {
         ApiClient::new(&format!("http://{}", self.api)).expect("an address")
     }
 
+    /// Runs `salus tx` with this member's operator key, over its own node, until what it submits is final. Returns its id.
+    ///
+    /// # Panics
+    /// If it is refused or not final in time.
+    pub fn tx(&self, arguments: &[&str]) -> String {
+        let home = self.home.display().to_string();
+        let client = self.client();
+        let mut all = vec!["tx"];
+        all.extend(arguments);
+        all.extend(["--home", &home, "--api", client.base(), "--wait"]);
+        let said = super::salus_ok(&all);
+        said.split_whitespace().next().expect("an id").to_owned()
+    }
+
+    /// How it says that it stands towards the validators; empty while it does not answer.
+    #[must_use]
+    pub fn standing(&self) -> String {
+        let status = self.client().status_json().unwrap_or_default();
+        status["standing"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Its process id.
     ///
     /// # Panics

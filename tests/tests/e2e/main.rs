@@ -2,5 +2,6 @@
 
 mod crashes;
 mod localnet;
+mod membership;
 mod operations;
 mod refusals;
