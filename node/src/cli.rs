@@ -12,6 +12,7 @@ mod localnet;
 mod start;
 mod status;
 mod tx;
+mod views;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -41,6 +42,12 @@ enum Command {
     Status(status::Arguments),
     /// Says why nothing is final, and what to do; asks the node and, through it, its peers.
     Explain(explain::Arguments),
+    /// Shows the members, their weight and to whom they delegate it.
+    Members(views::Members),
+    /// Shows the validators of an epoch.
+    Validators(views::Validators),
+    /// Shows the proposals that members can sign.
+    Proposals(views::Proposals),
     /// Makes, submits and follows transactions.
     #[command(subcommand)]
     Tx(tx::Command),
@@ -61,6 +68,9 @@ pub fn main() -> ExitCode {
         Command::Localnet(arguments) => localnet::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Status(arguments) => status::run(arguments),
+        Command::Members(members) => members.run(),
+        Command::Validators(validators) => validators.run(),
+        Command::Proposals(proposals) => proposals.run(),
         Command::Tx(command) => tx::run(command),
         Command::Blockcfg(command) => blockcfg::run(command),
     };

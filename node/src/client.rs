@@ -296,6 +296,14 @@ impl ApiClient {
         self.get_json("/status")
     }
 
+    /// Whatever the API answers to a path that it answers in JSON.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn json(&self, path: &str) -> Result<serde_json::Value, ClientError> {
+        self.get_json(path)
+    }
+
     /// The part of `/status` that commands need.
     ///
     /// # Errors

@@ -26,6 +26,8 @@ pub(in crate::cli) enum Propose {
     RotateKeys(RotateKeys),
     /// A jailed member may be elected again.
     Release(OfMember),
+    /// The share of votes below which members are set inactive.
+    SetParticipation(SetParticipation),
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +92,14 @@ pub(in crate::cli) struct RotateKeys {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct SetParticipation {
+    /// In percent; 0 to 66, and 0 sets nobody inactive.
+    percent: u8,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct Sign {
     /// The proposal: the id of the transaction that made it.
     proposal: TxId,
@@ -118,6 +128,9 @@ impl Propose {
             Self::RotateKeys(rotate) => (rotate.change()?, &rotate.sending),
             Self::Release(OfMember { member, sending }) => {
                 (Change::Release { member: *member }, sending)
+            }
+            Self::SetParticipation(SetParticipation { percent, sending }) => {
+                (Change::SetParticipation { percent: *percent }, sending)
             }
         };
         sending.send(Call::new(GOVERNANCE, &GovernanceCall::Propose(change)))
