@@ -56,8 +56,8 @@ pub struct Engine {
     /// Finalisations whose blocks are not all here and executed, by view.
     finalizations: BTreeMap<View, VerifiedCertificate>,
     failed_terms: u32,
-    /// Terms in a row in which each seat's manager was silent.
-    silent_terms: BTreeMap<Seat, u64>,
+    /// Managers that were silent in their last terms (rule 5).
+    silences: BTreeMap<Seat, Silence>,
     pending: bool,
     /// Since when there is something to do.
     work_since: Option<Monotonic>,
@@ -85,6 +85,13 @@ struct BlockState {
     trusted: bool,
     execution_requested: bool,
     roots: Option<Roots>,
+}
+
+/// Terms in a row in which a manager was silent, and the last of them.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    terms: u64,
+    last: Term,
 }
 
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! Taking in messages, votes and certificates: bookkeeping before any rule acts on it.
 
 use super::{
-    BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, PROPOSALS_AHEAD, WATCHED_PAST, Wanted,
+    BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, PROPOSALS_AHEAD, Silence, WATCHED_PAST,
+    Wanted,
 };
 use crate::clock::Now;
 use crate::config::Roots;
@@ -161,11 +162,12 @@ impl Engine {
                 self.watch(&vote, effects);
             }
         }
-        // who signed it is not silent: where certificates are faster than votes, nobody would be heard at all, and every
-        // manager passed over (rule 5)
-        for (seat, _) in &certificate.certificate().votes {
-            self.heard(*seat, view);
-        }
+        let signers: Vec<Seat> = certificate
+            .certificate()
+            .votes
+            .iter()
+            .map(|(seat, _)| *seat)
+            .collect();
         let mut announced = vec![certificate.certificate().clone()];
         match certificate.statement() {
             Statement::Notarize { .. } => {
@@ -204,6 +206,11 @@ impl Engine {
                 self.on_nullification(certificate, effects);
             }
         }
+        // who signed it is not silent: where certificates are faster than votes, nobody would be heard at all, and every
+        // manager passed over (rule 5)
+        for seat in signers {
+            self.heard(seat, view);
+        }
         if formed {
             effects.push(Effect::Broadcast(Message::Certificates(announced)));
         }
@@ -222,8 +229,9 @@ impl Engine {
             });
             // of a term that this node did not wait in itself, it cannot say who was silent
             if silent && self.own_nullify.contains_key(&term) {
-                let count = self.silent_terms.entry(manager).or_default();
-                *count = count.saturating_add(1);
+                let terms = self.silences.get(&manager).map_or(0, |it| it.terms);
+                let terms = terms.saturating_add(1);
+                self.silences.insert(manager, Silence { terms, last: term });
             }
         }
         let cause = None;
@@ -234,10 +242,16 @@ impl Engine {
         });
     }
 
-    /// A seat signed something of the present: it is not silent.
+    /// A seat signed something since it was silent last, or in that very term, however late it comes: it is there. What it
+    /// signed before that says nothing.
     fn heard(&mut self, seat: Seat, view: View) {
-        if self.timing().term(view) >= self.timing().term(self.view) {
-            self.silent_terms.remove(&seat);
+        let term = self.timing().term(view);
+        if self
+            .silences
+            .get(&seat)
+            .is_some_and(|silence| term >= silence.last)
+        {
+            self.silences.remove(&seat);
         }
     }
 

@@ -50,7 +50,7 @@ impl Engine {
             },
             finalizations: BTreeMap::new(),
             failed_terms: 0,
-            silent_terms: BTreeMap::new(),
+            silences: BTreeMap::new(),
             pending: false,
             work_since: None,
             tip_since: now.monotonic,

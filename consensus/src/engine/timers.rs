@@ -60,7 +60,10 @@ impl Engine {
         if !is_own
             && skip_after > 0
             && state.proposal.is_none()
-            && self.silent_terms.get(&manager).copied().unwrap_or(0) >= skip_after
+            && self
+                .silences
+                .get(&manager)
+                .is_some_and(|silence| silence.terms >= skip_after)
         {
             return Some(NullifyCause::SilentManager);
         }

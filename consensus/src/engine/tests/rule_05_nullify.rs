@@ -94,6 +94,22 @@ fn who_signed_a_certificate_is_heard() {
     assert_eq!(causes(&effects), []);
 }
 
+/// Its votes may come late each time, after their view was left; what it signed before it fell silent brings it back no more.
+#[test]
+fn late_votes_are_heard_and_those_from_before_the_silence_are_not() {
+    for (view, heard) in [(33, true), (45, true), (16, false)] {
+        let (mut bench, manager, _) = silent_twice();
+        bench.receive_certificate_without(manager, nullifies(33));
+        bench.receive_certificate_without(manager, nullifies(41));
+
+        bench.receive_vote(manager.get(), nullifies(view));
+
+        let effects = bench.receive_certificate_without(manager, nullifies(45));
+        assert_eq!(bench.engine.view().get(), 49);
+        assert_eq!(causes(&effects).is_empty(), heard, "{view}");
+    }
+}
+
 /// Terms that failed while this node was away say nothing about their managers.
 #[test]
 fn nobody_is_called_silent_for_terms_this_node_was_away_in() {
