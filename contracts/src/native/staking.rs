@@ -12,6 +12,8 @@
 //! - Jailed members keep their say in governance: weight speaks there, not conduct.
 //! - A delegation to a candidate that steps down, is jailed or inactive is kept and counts again when it is back. One to a
 //!   member that retires is lost for good.
+//! - Who is set inactive at an epoch's end is found in the state, with its share of votes ([`Absence`]), and in no receipt: receipts are
+//!   of transactions, and no transaction does it.
 //! - What a validator says by itself, [`StakingCall::Report`] and [`StakingCall::Observe`], its node signs with the key it votes with,
 //!   and may say nothing else with it.
 //! - Delegations are summed at elections, not kept as sums: there is no second number that could disagree.
