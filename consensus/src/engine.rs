@@ -202,6 +202,7 @@ impl Engine {
         }
     }
 
+    /// Rule 1: `entry` is the certificate that led here.
     fn enter(&mut self, now: Now, view: View, entry: Option<VerifiedCertificate>) {
         if self.work_since.is_none() {
             // nothing was due in the view that is left: its age says nothing about finality (rule 5)
@@ -247,7 +248,7 @@ impl Engine {
         };
     }
 
-    /// The highest notarised block: the block of the latest notarised view above the last final block, or that block.
+    /// Rule 1: the highest notarised block: the block of the latest notarised view above the last final block, or that block.
     fn tip(&self) -> BlockId {
         self.views
             .values()
@@ -256,12 +257,13 @@ impl Engine {
             .unwrap_or(self.last_final.id)
     }
 
-    /// Whether the tip has transactions whose receipts no header commits to yet.
+    /// Rule 1: whether the tip has transactions whose receipts no header commits to yet.
     fn receipts_unproven(&self) -> bool {
         self.header(&self.tip)
             .is_some_and(|header| header.transaction_count > 0)
     }
 
+    /// Rule 1.
     fn heartbeat_due(&self, now: Now) -> bool {
         now.monotonic.millis_since(self.tip_since) >= self.timing().heartbeat_ms
     }
@@ -294,7 +296,7 @@ impl Engine {
         self.blocks.get(id).and_then(|block| block.roots)
     }
 
-    /// The last final block as the next epoch's base: there, views count anew.
+    /// The last final block as the next epoch's base: there, views count anew (E4).
     #[must_use]
     pub fn next_base(&self) -> crate::config::Base {
         crate::config::Base {
@@ -305,7 +307,7 @@ impl Engine {
         }
     }
 
-    /// Whether the epoch's last block is final: this engine has nothing left to decide.
+    /// Whether the epoch's last block is final: this engine has nothing left to decide (E4).
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.last_final.header.height >= self.config.boundary
@@ -428,7 +430,7 @@ impl Engine {
         }
     }
 
-    /// What a peer needs to account for the views after `from`: finalisations, then nullifications and notarisations in
+    /// Rule 9: what a peer needs to account for the views after `from`: finalisations, then nullifications and notarisations in
     /// the order of their views, so that a peer that asks again from its first gap comes to an end.
     #[must_use]
     pub fn certificates_from(&self, from: View) -> Vec<Certificate> {

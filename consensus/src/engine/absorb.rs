@@ -55,7 +55,7 @@ impl Engine {
         }
     }
 
-    /// Keeps the first proposal of a view's manager. A second one is evidence, and its block is dropped.
+    /// Rule 3: keeps the first proposal of a view's manager. A second one is evidence, and its block is dropped.
     fn absorb_proposal(&mut self, proposal: VerifiedProposal, effects: &mut Vec<Effect>) {
         for certificate in &proposal.justification {
             self.absorb_certificate(certificate.clone(), false, effects);
@@ -92,6 +92,8 @@ impl Engine {
         }
     }
 
+    /// Counts a vote: the one that completes a quorum makes a certificate (rules 4, 5, 7), and a manager's second notarise vote
+    /// is a cause to give its view up (rule 5).
     pub(super) fn absorb_vote(&mut self, vote: &VerifiedVote, effects: &mut Vec<Effect>) {
         let statement = *vote.statement();
         let view = statement.view();
@@ -216,6 +218,7 @@ impl Engine {
         }
     }
 
+    /// Rule 5: a term has failed. Delta grows (rule 1), and a manager that was silent in it is one turn nearer to being passed over.
     fn on_nullification(&mut self, certificate: VerifiedCertificate, effects: &mut Vec<Effect>) {
         let view = certificate.view();
         let term = self.timing().term(view);
@@ -242,7 +245,7 @@ impl Engine {
         });
     }
 
-    /// A seat signed something since it was silent last, or in that very term, however late it comes: it is there. What it
+    /// Rule 5: a seat signed something since it was silent last, or in that very term, however late it comes: it is there. What it
     /// signed before that says nothing.
     fn heard(&mut self, seat: Seat, view: View) {
         let term = self.timing().term(view);

@@ -62,7 +62,7 @@ impl Engine {
             .is_some_and(|blocks| blocks.iter().all(|(id, _)| self.roots(id).is_some()))
     }
 
-    /// Forgets what lies at or below the last final view. Own nullify votes stay until their term is over (rule 6).
+    /// Rule 7: forgets what lies at or below the last final view. Own nullify votes stay until their term is over (rule 6).
     fn prune(&mut self) {
         let FinalBlock {
             id, header, view, ..
@@ -134,7 +134,7 @@ impl Engine {
         self.wanted.entry(what).or_insert(at);
     }
 
-    /// Notes that certificates from a view on are missing. They are asked for once a delta at most; but at once if an
+    /// Rule 9: notes that certificates from a view on are missing. They are asked for once a delta at most; but at once if an
     /// answer closed the gap up to a later view, because answers are bounded and come page by page.
     pub(super) fn want_certificates(&mut self, from: View, at: Monotonic) {
         let earliest = match self.certificates_asked {
@@ -148,7 +148,7 @@ impl Engine {
         self.want(Wanted::Certificates, earliest);
     }
 
-    /// Asks for what is due, and again every delta.
+    /// Rules 9 and 10: asks for what is due, and again every delta.
     pub(super) fn fetch(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let again = now.monotonic.plus_millis(self.delta());
         let due: Vec<Wanted> = self
@@ -176,7 +176,7 @@ impl Engine {
         }
     }
 
-    /// Executes trusted blocks in the order of the chain.
+    /// Rules 3 and 7: executes trusted blocks in the order of the chain.
     pub(super) fn request_executions(&mut self, effects: &mut Vec<Effect>) {
         loop {
             let next = self

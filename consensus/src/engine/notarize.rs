@@ -66,8 +66,9 @@ impl Engine {
         }
     }
 
+    /// Rule 3 but for the content, and E3.
     fn judge(&mut self, now: Now, view: View, id: &BlockId, header: &Header) -> Judgement {
-        // the epoch's last block may be named again in a later view, as its own parent would be (epochs)
+        // E3: the epoch's last block may be named again in a later view, justified as a child of it would be
         let again = header.height == self.config.boundary && header.view < view;
         if header.epoch != self.epoch()
             || header.height > self.config.boundary
@@ -129,7 +130,7 @@ impl Engine {
         self.notarize(view, id, effects);
     }
 
-    /// Signs the notarise vote of the present view, if this node is still free to.
+    /// Rule 3: signs the notarise vote of the present view, if this node is still free to.
     fn notarize(&mut self, view: View, id: BlockId, effects: &mut Vec<Effect>) {
         let state = self.state(view);
         let free = state.own.notarize.is_none() && state.own.nullify.is_none();
@@ -309,7 +310,7 @@ impl Engine {
         }
     }
 
-    /// The first view from `from` up to, not including, `to` that no nullification covers.
+    /// Rule 2: the first view from `from` up to, not including, `to` that no nullification covers.
     pub(super) fn first_uncovered(&self, from: View, to: View) -> Option<View> {
         let mut next = from;
         while next < to {
@@ -324,7 +325,7 @@ impl Engine {
         None
     }
 
-    /// The block notarised in a view, as far as certificates tell.
+    /// Rule 2: the block notarised in a view, as far as certificates tell; a finalised one was notarised.
     fn block_of(&self, view: View) -> Option<BlockId> {
         if view == self.last_final.view {
             return Some(self.last_final.id);

@@ -15,7 +15,7 @@ use salus_primitives::ids::{BlockId, View};
 use std::sync::Arc;
 
 impl Engine {
-    /// Asks for a block if it is this node's turn, it may still propose, and there is a reason to.
+    /// Rule 2: asks for a block if it is this node's turn, it may still propose, and there is a reason to.
     pub(super) fn try_propose(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let view = self.view;
         let is_manager = self
@@ -47,7 +47,7 @@ impl Engine {
             && self.timing().starts_term(view)
             && parent != self.last_final.id;
         if header.height == self.config.boundary {
-            // no block may follow in this epoch: the last one is named again until it is final
+            // E3: no block may follow in this epoch: the last one is named again until it is final
             let body = self
                 .blocks
                 .get(&parent)
@@ -93,7 +93,7 @@ impl Engine {
         Err(missing.unwrap_or(view))
     }
 
-    /// The block is made: it is proposed if nothing has come between.
+    /// Rule 2: the block is made; it is proposed if nothing has come between.
     pub(super) fn on_built(&mut self, view: View, block: Arc<Block>, effects: &mut Vec<Effect>) {
         let expected = self.building == Some(view) && view == self.view && !self.diverged;
         if expected {
@@ -103,8 +103,8 @@ impl Engine {
         }
     }
 
-    /// Proposes a block: sign, persist, send. It is the manager's notarise vote. `parent` is what certificates justify: the block's parent, or the block
-    /// itself where it is named again.
+    /// Proposes a block: sign, persist, send (rules 2 and 8). It is the manager's notarise vote (rule 3). `parent` is what certificates
+    /// justify: the block's parent, or the block itself where it is named again (E3).
     fn announce(
         &mut self,
         view: View,
@@ -151,7 +151,7 @@ impl Engine {
         self.absorb_vote(&vote, effects);
     }
 
-    /// The parent's notarisation and the nullifications between, newest first, up to [`JUSTIFICATION_MAX`].
+    /// Rule 2: the parent's notarisation and the nullifications between, newest first, up to [`JUSTIFICATION_MAX`].
     fn justification(&self, view: View, parent: &BlockId) -> Vec<Certificate> {
         let notarized = self.views.range(..view).rev().find_map(|(_, state)| {
             state

@@ -30,7 +30,7 @@ impl Engine {
         self.resend(now, effects);
     }
 
-    /// When the timers of this view started: on entering, or when there first was something to do.
+    /// Rule 1: when the timers of this view started: on entering, or when there first was something to do.
     fn active_since(&self) -> Option<Monotonic> {
         let entered = self.views.get(&self.view)?.entered_at?;
         self.work_since.map(|since| since.max(entered))

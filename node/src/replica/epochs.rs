@@ -71,7 +71,7 @@ impl Epochs {
 }
 
 impl Replica {
-    /// The epoch's last block is final: the next one begins on it, in view 1, with the validators that it names.
+    /// E4: the epoch's last block is final; the next one begins on it, in view 1, with the validators that it names.
     pub(super) fn begin_epoch(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let base = self.engine.next_base();
         let validators = Arc::clone(&self.proposer.next_validators);
@@ -106,7 +106,7 @@ impl Replica {
         self.carry_out(now, pending, effects);
     }
 
-    /// Whether a message is of this epoch. Who is in an earlier one is told how it ended; where a later one has begun,
+    /// E5: whether a message is of this epoch. Who is in an earlier one is told how it ended; where a later one has begun,
     /// its blocks are asked for.
     pub(super) fn is_of_this_epoch(
         &mut self,

@@ -73,7 +73,7 @@ fn a_node_that_was_away_follows_the_epochs() {
 /// All nodes lose their power soon after an epoch began, and with it the last blocks of the epoch before. They stand in that one
 /// again, come to the later one a second time, and what they said there stays said.
 #[test]
-fn a_power_cut_takes_no_vote_of_the_later_epoch() {
+fn trap_a_power_cut_takes_no_vote_of_the_later_epoch() {
     let epoch_at = |sim: &Sim| {
         let heights = sim.final_heights().into_iter();
         heights.map(|height| height.get() / 8).max()

@@ -84,7 +84,7 @@ fn a_silent_manager_is_passed_over_until_it_is_heard() {
 
 /// Its own vote may come late each time, behind the certificate that it stands in: that is hearing it as well.
 #[test]
-fn who_signed_a_certificate_is_heard() {
+fn trap_who_signed_a_certificate_is_heard() {
     let (mut bench, manager, effects) = silent_twice();
     assert_eq!(causes(&effects), [NullifyCause::SilentManager]);
 

@@ -43,7 +43,7 @@ pub fn close_epoch(
     Ok(writes)
 }
 
-/// The end of epoch e elects the set of e + 2.
+/// The end of epoch e elects the set of e + 2 (`docs/protocol.md`, E1).
 const AHEAD: u64 = 2;
 
 /// Records the validators of their epoch.
