@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p salus-edge --example device`
 
+#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../tests/it/chain.rs"]
 mod chain;
 
@@ -82,7 +83,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             item.sealed.reading.to_string(),
             proven.height(),
             proven.weight(),
-            client.total_weight()
+            client
+                .validators(proven.epoch())
+                .map_or(0, |validators| validators.total_weight())
         );
         outbox.ack(item.id)?;
     }

@@ -7,7 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use salus_primitives::ids::Height;
+use salus_primitives::epoch::EPOCH_PAGE_MAX;
+use salus_primitives::ids::{Epoch, Height};
 use salus_primitives::transaction::TxId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -243,6 +244,16 @@ impl NodeApi {
     pub fn genesis(&self) -> Result<Vec<u8>, HttpError> {
         self.get("/v1/genesis", Duration::ZERO, PROOF_BYTES_MAX)?
             .expect_success()
+    }
+
+    /// A page of changes of validators from the end of epoch `from` on, in frames, unchecked; empty beyond the last.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn epochs(&self, from: Epoch) -> Result<Vec<u8>, HttpError> {
+        let path = format!("/v1/epochs?from={from}");
+        let limit = u64::try_from(EPOCH_PAGE_MAX).unwrap_or(u64::MAX);
+        self.get(&path, Duration::ZERO, limit)?.expect_success()
     }
 
     /// The highest final height this node knows.

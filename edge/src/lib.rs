@@ -3,7 +3,8 @@
 //! A reading takes the first five steps of its way here, and the last: it is read from a [`source`], brought into standard
 //! form ([`standardize`]) with the codes and units of a [`catalogue`], scored ([`classify`]), alarmed about where it must be
 //! ([`alarm`]), sealed ([`seal`]) under keys that the [`keystore`] holds, queued on disk ([`outbox`]), signed and submitted to
-//! any of several nodes ([`submit`]), and in the end proven by a client that trusts only the genesis block ([`light`]).
+//! any of several nodes ([`submit`]), and in the end proven by a client that trusts only the genesis block ([`light`]) and follows the
+//! chain's validators from there ([`follow`]).
 //! [`replay`] runs all of it.
 //!
 //! The core modules ([`catalogue`], [`milli`], [`standardize`], [`classify`], [`seal`], [`light`]) hold no I/O, clock or
@@ -35,6 +36,7 @@ pub mod outbox;
 pub mod seal;
 
 mod files;
+pub mod follow;
 pub mod submit;
 
 pub mod replay;

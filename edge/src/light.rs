@@ -2,22 +2,42 @@
 //!
 //! It holds the first validators, pinned by the genesis hash, and accepts a receipt only with the headers, finality
 //! certificate and inclusion that prove it. A node can withhold a proof, but not forge one.
+//!
+//! Validators change with epochs. The client follows them change by change, each proven by the validators before it
+//! ([`LightClient::advance`]), and remembers those of the last [`EPOCHS_KEPT`] epochs. What is older is forgotten: a proof from then is
+//! checked by a client that starts at genesis again ([`LightClient::restarted`]) and goes no further than the proof's epoch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use salus_primitives::codec::{self, CodecError};
-use salus_primitives::ids::GenesisHash;
+use salus_primitives::epoch::{EPOCH_CHANGE_MAX, EpochChange};
+use salus_primitives::hash::Digest;
+use salus_primitives::ids::{Epoch, GenesisHash};
 use salus_primitives::proof::{
     ANCHOR_MAX, GenesisAnchor, ProofError, Proven, RECEIPT_PROOF_MAX, ReceiptProof,
 };
 use salus_primitives::receipt::Receipt;
 use salus_primitives::transaction::TxId;
 use salus_primitives::validators::ValidatorSet;
+use serde::{Deserialize, Serialize};
 
-/// Checks proofs of one chain.
+/// Checks proofs of one chain. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LightClient {
     genesis: GenesisHash,
-    validators: ValidatorSet,
+    first: Arc<ValidatorSet>,
+    /// Those of the epochs before the newest, ascending and without a gap.
+    older: VecDeque<Arc<ValidatorSet>>,
+    newest: Arc<ValidatorSet>,
 }
+
+/// How many epochs' validators a client remembers: 0.5 KB each with four validators, 53 KB with 512.
+pub const EPOCHS_KEPT: usize = 128;
+/// How many of them a checkpoint holds.
+const EPOCHS_SAVED: usize = 8;
+/// Upper bound of an encoded checkpoint in bytes.
+pub const CHECKPOINT_MAX: usize = 1024 * 1024;
 
 /// Why bytes prove nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,9 +58,46 @@ pub enum LightError {
         /// The chain that was pinned.
         expected: GenesisHash,
     },
+    /// A proof of an epoch whose validators are not known yet. [`LightClient::advance`] first.
+    #[error(
+        "the proof is of epoch {need}, and the changes of validators are known up to epoch {have}"
+    )]
+    UnknownEpoch {
+        /// The newest epoch that is known.
+        have: Epoch,
+        /// The epoch that is needed.
+        need: Epoch,
+    },
+    /// A proof of an epoch whose validators are not remembered. [`LightClient::restarted`] knows them, once it has followed.
+    #[error("the proof is of epoch {need}, and validators are remembered from epoch {oldest} on")]
+    ForgottenEpoch {
+        /// The oldest epoch that is remembered.
+        oldest: Epoch,
+        /// The epoch that is needed.
+        need: Epoch,
+    },
+    /// A change that is not the next one.
+    #[error("a change of validators ends epoch {found}, the next one ends epoch {expected}")]
+    NotNext {
+        /// The epoch it ends.
+        found: Epoch,
+        /// The epoch that the next one ends.
+        expected: Epoch,
+    },
+    /// A checkpoint that no client of this chain made, or that was damaged since.
+    #[error("the checkpoint {0}")]
+    Checkpoint(&'static str),
     /// A well-formed proof that does not hold.
     #[error(transparent)]
     Proof(#[from] ProofError),
+}
+
+/// What a client knows, to go on from. The digests tell damage; they do not protect from who can write the file, and need not: he could
+/// replace the anchor beside it.
+#[derive(Serialize, Deserialize)]
+struct Checkpoint {
+    genesis: GenesisHash,
+    sets: Vec<(Digest, ValidatorSet)>,
 }
 
 impl LightClient {
@@ -51,11 +108,7 @@ impl LightClient {
     /// # Errors
     /// [`LightError`] if the bytes are no anchor, or of another chain.
     pub fn new(anchor: &[u8], pinned: Option<GenesisHash>) -> Result<Self, LightError> {
-        let anchor: GenesisAnchor =
-            codec::decode(anchor, ANCHOR_MAX).map_err(|reason| LightError::Encoding {
-                what: "anchor",
-                reason,
-            })?;
+        let anchor: GenesisAnchor = decode("anchor", anchor, ANCHOR_MAX)?;
         let genesis = anchor.check()?;
         if let Some(expected) = pinned
             && expected != genesis
@@ -65,9 +118,12 @@ impl LightClient {
                 expected,
             });
         }
+        let first = Arc::new(anchor.validators);
         Ok(Self {
             genesis,
-            validators: anchor.validators,
+            first: Arc::clone(&first),
+            older: VecDeque::new(),
+            newest: first,
         })
     }
 
@@ -77,34 +133,144 @@ impl LightClient {
         self.genesis
     }
 
-    /// The weight of all validators, against which a proof's weight is to be read.
+    /// The newest epoch whose validators are known.
     #[must_use]
-    pub fn total_weight(&self) -> u64 {
-        self.validators.total_weight()
+    pub fn epoch(&self) -> Epoch {
+        self.newest.epoch()
+    }
+
+    /// The validators of an epoch, if they are known and remembered. A proof's weight is to be read against theirs.
+    #[must_use]
+    pub fn validators(&self, epoch: Epoch) -> Option<&ValidatorSet> {
+        if epoch == self.newest.epoch() {
+            return Some(&self.newest);
+        }
+        let mut older = self.older.iter().map(Arc::as_ref);
+        older.find(|set| set.epoch() == epoch)
+    }
+
+    /// Follows an encoded [`EpochChange`] from the newest epoch to the next, and returns that.
+    ///
+    /// # Errors
+    /// [`LightError`] names what is wrong; the client is as before.
+    pub fn advance(&mut self, change: &[u8]) -> Result<Epoch, LightError> {
+        let change: EpochChange = decode("change of validators", change, EPOCH_CHANGE_MAX)?;
+        let expected = self.epoch();
+        if change.header.epoch != expected {
+            return Err(LightError::NotNext {
+                found: change.header.epoch,
+                expected,
+            });
+        }
+        let next = Arc::new(change.verify(self.genesis, &self.newest)?);
+        let before = std::mem::replace(&mut self.newest, next);
+        self.older.push_back(before);
+        if self.older.len() >= EPOCHS_KEPT {
+            self.older.pop_front();
+        }
+        Ok(self.epoch())
+    }
+
+    /// A client of the same chain that knows genesis alone.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        Self {
+            genesis: self.genesis,
+            first: Arc::clone(&self.first),
+            older: VecDeque::new(),
+            newest: Arc::clone(&self.first),
+        }
+    }
+
+    /// What this client knows of the newest epochs, for [`LightClient::resumed`].
+    #[must_use]
+    pub fn checkpoint(&self) -> Vec<u8> {
+        let skipped = self
+            .older
+            .len()
+            .saturating_sub(EPOCHS_SAVED.saturating_sub(1));
+        let sets = self.older.iter().skip(skipped).chain([&self.newest]);
+        codec::encode(&Checkpoint {
+            genesis: self.genesis,
+            sets: sets
+                .map(|set| (set.digest(), set.as_ref().clone()))
+                .collect(),
+        })
+    }
+
+    /// This client with what an earlier one of the same chain knew.
+    ///
+    /// # Errors
+    /// [`LightError`] if the bytes are no whole checkpoint of this chain.
+    pub fn resumed(&self, checkpoint: &[u8]) -> Result<Self, LightError> {
+        let checkpoint: Checkpoint = decode("checkpoint", checkpoint, CHECKPOINT_MAX)?;
+        if checkpoint.genesis != self.genesis {
+            return Err(LightError::Checkpoint("is of another chain"));
+        }
+        let mut older: VecDeque<Arc<ValidatorSet>> = VecDeque::new();
+        for (digest, set) in checkpoint.sets {
+            if set.digest() != digest {
+                return Err(LightError::Checkpoint("is damaged"));
+            }
+            let follows = older
+                .back()
+                .is_none_or(|last| last.epoch().next() == set.epoch());
+            if !follows {
+                return Err(LightError::Checkpoint("has a gap"));
+            }
+            older.push_back(Arc::new(set));
+        }
+        let newest = older
+            .pop_back()
+            .filter(|_| older.len() < EPOCHS_KEPT)
+            .ok_or(LightError::Checkpoint("holds no validators, or too many"))?;
+        Ok(Self {
+            older,
+            newest,
+            ..self.restarted()
+        })
     }
 
     /// Checks an encoded [`ReceiptProof`] of transaction `expected`.
     ///
     /// # Errors
-    /// [`LightError`] names what does not hold.
+    /// [`LightError`] names what does not hold; after [`LightError::UnknownEpoch`] and [`LightError::ForgottenEpoch`] it may
+    /// hold all the same.
     pub fn receipt(&self, proof: &[u8], expected: &TxId) -> Result<Proven<Receipt>, LightError> {
-        Ok(decode_proof(proof)?.verify(self.genesis, &self.validators, expected)?)
+        self.check(&decode_proof(proof)?, expected)
     }
 
     /// Checks an encoded [`ReceiptProof`] of whichever transaction it is about.
     ///
     /// # Errors
-    /// [`LightError`] names what does not hold.
+    /// As [`LightClient::receipt`].
     pub fn any_receipt(&self, proof: &[u8]) -> Result<Proven<Receipt>, LightError> {
         let proof = decode_proof(proof)?;
-        let about = proof.receipt.transaction;
-        Ok(proof.verify(self.genesis, &self.validators, &about)?)
+        self.check(&proof, &proof.receipt.transaction)
+    }
+
+    fn check(&self, proof: &ReceiptProof, expected: &TxId) -> Result<Proven<Receipt>, LightError> {
+        let need = proof.finality.certificate.statement.epoch();
+        let Some(validators) = self.validators(need) else {
+            let have = self.epoch();
+            if need > have {
+                return Err(LightError::UnknownEpoch { have, need });
+            }
+            let oldest = self.older.front().map_or(have, |oldest| oldest.epoch());
+            return Err(LightError::ForgottenEpoch { oldest, need });
+        };
+        Ok(proof.verify(self.genesis, validators, expected)?)
     }
 }
 
 fn decode_proof(proof: &[u8]) -> Result<ReceiptProof, LightError> {
-    codec::decode(proof, RECEIPT_PROOF_MAX).map_err(|reason| LightError::Encoding {
-        what: "proof",
-        reason,
-    })
+    decode("proof", proof, RECEIPT_PROOF_MAX)
+}
+
+fn decode<T: Serialize + serde::de::DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, LightError> {
+    codec::decode(bytes, limit).map_err(|reason| LightError::Encoding { what, reason })
 }

@@ -31,6 +31,7 @@ use salus_primitives::lane::Lane;
 use crate::alarm::{Alarms, HookKind};
 use crate::device::Device;
 use crate::files;
+use crate::follow::Follower;
 use crate::http::HttpUrl;
 use crate::keystore::{Keystore, KeystoreError};
 use crate::light::{LightClient, LightError};
@@ -69,7 +70,7 @@ pub struct Replay {
     pub interval: Duration,
     /// After how many rows the source is left.
     pub rows: Option<u64>,
-    /// Where to keep proofs and anchor, if anywhere.
+    /// Where to keep proofs, anchor and the changes of validators, if anywhere.
     pub save_proofs: Option<PathBuf>,
     /// What else to do for each alarm.
     pub hooks: Vec<HookKind>,
@@ -193,7 +194,7 @@ impl Replay {
         let resumed = u64::try_from(recovered.items).unwrap_or(u64::MAX);
         let shared = Shared::new(outbox, resumed);
         if let Some(client) = self.known_client()? {
-            let _ = shared.client.set(client);
+            let _ = shared.client.set(self.follower(client)?);
         }
         let nodes = Nodes::new(std::mem::take(&mut self.nodes), CALL_LIMIT);
         let alarms =
@@ -361,6 +362,18 @@ impl Replay {
         Ok(given)
     }
 
+    /// The client with what an earlier run followed. Kept proofs get the changes since genesis beside them.
+    fn follower(&self, client: LightClient) -> Result<Follower, ReplayError> {
+        let checkpoint = self.data_dir.join(CHECKPOINT_FILE);
+        let changes = self
+            .save_proofs
+            .as_ref()
+            .map(|folder| folder.join(CHANGES_FILE));
+        let path = changes.clone().unwrap_or_else(|| checkpoint.clone());
+        Follower::open(client, checkpoint, changes)
+            .map_err(|source| ReplayError::File { path, source })
+    }
+
     /// Binds the data folder to the anchor's chain.
     fn remember_anchor(&self, anchor: &[u8]) -> Result<(), ReplayError> {
         let path = self.data_dir.join(ANCHOR_FILE);
@@ -418,6 +431,8 @@ fn lock_folder(folder: &Path) -> Result<File, ReplayError> {
 /// Panels that were alarmed about and wait to be sealed.
 const PANELS_AHEAD: usize = 1_024;
 const ANCHOR_FILE: &str = "anchor";
+const CHECKPOINT_FILE: &str = "validators";
+const CHANGES_FILE: &str = "epochs";
 const ANCHOR_BYTES_MAX: u64 = 1024 * 1024;
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 const SUPERVISE_EVERY: Duration = Duration::from_millis(10);

@@ -19,8 +19,8 @@ use salus_primitives::signed::Signed;
 use salus_primitives::transaction::{Call, SignedTransaction, Transaction, TxId};
 
 use crate::device::Device;
+use crate::follow::{FollowError, Follower};
 use crate::http::{HttpError, HttpUrl, NodeApi, Progress};
-use crate::light::LightClient;
 
 /// Makes the transaction that submits `sealed`.
 #[must_use]
@@ -201,7 +201,7 @@ impl Nodes {
     pub fn deliver(
         &self,
         transaction: &SignedTransaction,
-        client: &LightClient,
+        client: &Follower,
         stop: &Stop,
         when_final: impl FnOnce(),
     ) -> Delivery {
@@ -277,12 +277,25 @@ impl Nodes {
     }
 
     /// Fetches and checks the receipt proof at one node; `None` if another node has to be asked.
-    fn prove(&self, node: &Node, id: &TxId, client: &LightClient, stop: &Stop) -> Option<Delivery> {
+    fn prove(&self, node: &Node, id: &TxId, client: &Follower, stop: &Stop) -> Option<Delivery> {
         while !stop.is_stopped() {
             match node.api.proof(id, PROOF_WAIT) {
-                Ok(Some(proof)) => match client.receipt(&proof, id) {
+                Ok(Some(proof)) => match client.receipt(&node.api, &proof, id, stop) {
                     Ok(receipt) => return Some(Delivery::Proven { receipt, proof }),
-                    Err(error) => {
+                    Err(FollowError::Stopped) => return None,
+                    Err(FollowError::Http(error)) => {
+                        self.note(node, &error);
+                        return None;
+                    }
+                    Err(FollowError::TooSlow) => {
+                        self.failed(node);
+                        return None;
+                    }
+                    Err(
+                        error @ (FollowError::Light(_)
+                        | FollowError::Frames(_)
+                        | FollowError::NoChanges { .. }),
+                    ) => {
                         self.bad_proofs.fetch_add(1, Ordering::Relaxed);
                         eprintln!(
                             "{}: the proof of {id} does not hold: {error}",

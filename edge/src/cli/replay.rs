@@ -64,7 +64,7 @@ pub(crate) struct ReplayOptions {
     /// Post each emergency as JSON to this address.
     #[arg(long, value_name = "URL")]
     alarm_webhook: Vec<HttpUrl>,
-    /// Keep the proofs and the anchor in this folder, for `salus-edge verify`.
+    /// Keep the proofs, the anchor and the changes of validators in this folder, for `salus-edge verify`.
     #[arg(long, value_name = "DIR")]
     save_proofs: Option<PathBuf>,
     /// End with one JSON object alone on the last line.

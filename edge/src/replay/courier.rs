@@ -13,7 +13,7 @@ use salus_primitives::transaction::SignedTransaction;
 use super::shared::Shared;
 use super::{Replay, ReplayError};
 use crate::device::Device;
-use crate::light::LightClient;
+use crate::follow::Follower;
 use crate::outbox::Dispatch;
 use crate::submit::{Delivery, Nodes, sign};
 
@@ -129,7 +129,7 @@ fn work_on(
 fn sign_durably(
     shared: &Shared,
     nodes: &Nodes,
-    client: &LightClient,
+    client: &Follower,
     device: &Device,
     item: &Dispatch,
 ) -> Result<Option<Arc<SignedTransaction>>, ReplayError> {

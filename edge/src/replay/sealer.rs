@@ -127,7 +127,7 @@ fn connect(
     }
     replay.remember_anchor(&anchor)?;
     let genesis = client.genesis();
-    let _ = shared.client.set(client);
+    let _ = shared.client.set(replay.follower(client)?);
     shared.notify_all();
     Ok(Some(genesis))
 }

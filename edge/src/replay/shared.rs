@@ -9,7 +9,7 @@ use salus_primitives::lane::Lane;
 
 use super::ReplayError;
 use super::histogram::Histogram;
-use crate::light::LightClient;
+use crate::follow::Follower;
 use crate::outbox::{ItemId, Outbox, Syncer};
 use crate::submit::Stop;
 
@@ -29,7 +29,7 @@ pub(super) struct Shared {
     pub(super) space: Condvar,
     pub(super) syncer: Arc<Syncer>,
     pub(super) tally: Mutex<Tally>,
-    pub(super) client: OnceLock<LightClient>,
+    pub(super) client: OnceLock<Follower>,
     pub(super) failure: Mutex<Option<ReplayError>>,
 }
 

@@ -4,6 +4,7 @@ use salus_primitives::block::{BlockConfig, Header, transaction_root};
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::{SecretKey, Signer};
+use salus_primitives::epoch::EpochChange;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, EntityId, Epoch, GenesisHash, Height, Seat, View};
 use salus_primitives::lane::Lane;
@@ -16,43 +17,46 @@ use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::SignedTransaction;
 use salus_primitives::validators::{Validator, ValidatorSet};
 
-/// Four validators of equal weight and their block 0.
+/// Four validators of equal weight, with other keys in each epoch, and their block 0.
 pub(crate) struct Chain {
-    signers: Vec<Signer>,
+    seed: u8,
     anchor: GenesisAnchor,
 }
 
 impl Chain {
     /// A chain whose keys follow from `seed`.
     pub(crate) fn new(seed: u8) -> Self {
-        let mut signers: Vec<(EntityId, Signer)> = (0..4)
-            .map(|number| {
-                (
-                    EntityId([number; 32]),
-                    SecretKey::from_seed([seed ^ number; 32]).signer(),
-                )
-            })
-            .collect();
-        signers.sort_by_key(|(entity, _)| *entity);
-        let validators = signers
-            .iter()
-            .map(|(entity, signer)| Validator {
-                entity: *entity,
-                key: signer.public(),
-                network_key: SecretKey::from_seed([seed ^ 0x80 ^ entity.0[0]; 32]).public(),
-                weight: 10,
-            })
-            .collect();
-        let validators =
-            ValidatorSet::new(Epoch::new(1), validators).expect("four equal seats are a legal set");
+        let validators = validators(seed, Epoch::new(1));
         let header = Header {
             next_validators: Some(validators.digest()),
             ..empty_header()
         };
-        let signers = signers.into_iter().map(|(_, signer)| signer).collect();
         Self {
-            signers,
+            seed,
             anchor: GenesisAnchor { header, validators },
+        }
+    }
+
+    /// The validators of an epoch.
+    pub(crate) fn validators(&self, epoch: Epoch) -> ValidatorSet {
+        validators(self.seed, epoch)
+    }
+
+    /// The proof of who validates after `epoch`.
+    pub(crate) fn change(&self, epoch: Epoch) -> EpochChange {
+        let validators = self.validators(epoch.next());
+        let height = Height::new(epoch.get() * EPOCH_BLOCKS);
+        let header = Header {
+            height,
+            epoch,
+            view: View::new(EPOCH_BLOCKS),
+            next_validators: Some(validators.digest()),
+            ..empty_header()
+        };
+        EpochChange {
+            certificate: self.certificate(&header),
+            header,
+            validators,
         }
     }
 
@@ -68,6 +72,17 @@ impl Chain {
 
     /// Puts `transaction` into block 1, with two others of its kind around it, and proves what became of it.
     pub(crate) fn finalize(&self, transaction: &SignedTransaction, outcome: Outcome) -> Vec<u8> {
+        self.finalize_in(Epoch::new(1), transaction, outcome)
+    }
+
+    /// The same in the first block of an epoch.
+    pub(crate) fn finalize_in(
+        &self,
+        epoch: Epoch,
+        transaction: &SignedTransaction,
+        outcome: Outcome,
+    ) -> Vec<u8> {
+        let height = Height::new(epoch.get().saturating_sub(1) * EPOCH_BLOCKS + 1);
         let mut before = transaction.clone();
         before.body.nonce = [0xaa; 16];
         let mut after = transaction.clone();
@@ -84,8 +99,8 @@ impl Chain {
             })
             .collect();
         let header = Header {
-            height: Height::new(1),
-            epoch: Epoch::new(1),
+            height,
+            epoch,
             view: View::new(1),
             parent: self.anchor.header.id(),
             time: Timestamp::from_millis(1),
@@ -95,7 +110,7 @@ impl Chain {
             ..empty_header()
         };
         let next = Header {
-            height: Height::new(2),
+            height: height.next(),
             view: View::new(2),
             parent: header.id(),
             time: Timestamp::from_millis(2),
@@ -127,17 +142,37 @@ impl Chain {
             view: header.view,
             block: header.id(),
         };
-        let votes = (0_u16..)
-            .zip(&self.signers)
-            .take(3)
-            .map(|(seat, signer)| {
-                let vote = Signed::sign(statement, self.genesis(), signer);
-                (Seat::new(seat), *vote.signature())
+        let votes = (0_u8..3)
+            .map(|seat| {
+                let signer = signer(self.seed, header.epoch, seat);
+                let vote = Signed::sign(statement, self.genesis(), &signer);
+                (Seat::new(seat.into()), *vote.signature())
             })
             .collect();
         Certificate { statement, votes }
     }
 }
+
+fn validators(seed: u8, epoch: Epoch) -> ValidatorSet {
+    let validators = (0..4)
+        .map(|number| Validator {
+            entity: EntityId([number; 32]),
+            key: signer(seed, epoch, number).public(),
+            network_key: signer(seed ^ 0x80, epoch, number).public(),
+            weight: 10,
+        })
+        .collect();
+    ValidatorSet::new(epoch, validators).expect("four equal seats are a legal set")
+}
+
+fn signer(seed: u8, epoch: Epoch, number: u8) -> Signer {
+    let mut bytes = [seed; 32];
+    bytes[..8].copy_from_slice(&epoch.get().to_le_bytes());
+    bytes[8] = number;
+    SecretKey::from_seed(bytes).signer()
+}
+
+const EPOCH_BLOCKS: u64 = 10;
 
 fn empty_header() -> Header {
     Header {

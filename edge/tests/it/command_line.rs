@@ -129,6 +129,69 @@ fn replay_ends_with_json_and_its_proofs_verify() {
     }
 }
 
+/// A proof of a later epoch holds with the file that the replay kept, or with a node's changes; without them the answer names
+/// what is missing, and damage of the file is noticed.
+#[test]
+fn proofs_of_later_epochs_verify_with_the_changes() {
+    let (folder, chain) = bedside();
+    let node = FakeNode::start(
+        &chain,
+        Faults {
+            ended: 12,
+            ..Faults::default()
+        },
+    );
+    let arguments = replay_arguments(&node, &chain, "--rows 10 --json --save-proofs proofs");
+    assert!(run(folder.path(), &arguments).status.success());
+    let proof = std::fs::read_dir(folder.path().join("proofs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|kind| kind == "proof"))
+        .expect("a proof was kept");
+    let verify = format!(
+        "verify --anchor proofs/anchor --genesis-hash {} --json --proof {}",
+        chain.genesis(),
+        proof.display()
+    );
+    let with = |rest: &str| run(folder.path(), &format!("{verify} {rest}"));
+
+    for rest in [
+        "--epochs proofs/epochs".to_owned(),
+        format!("--node {}", node.url),
+    ] {
+        let verified = with(&rest);
+        assert!(verified.status.success(), "{verified:?}");
+        let proven = last_line(&verified);
+        assert_eq!(proven["epoch"], 13);
+        assert_eq!(
+            (&proven["weight"], &proven["total_weight"]),
+            (&30.into(), &40.into())
+        );
+    }
+
+    let without = run(folder.path(), &verify);
+    assert_eq!(without.status.code(), Some(1));
+    let reason = last_line(&without)["reason"].to_string();
+    assert!(
+        reason.contains("epoch 13") && reason.contains("--epochs"),
+        "{reason}"
+    );
+
+    let epochs = folder.path().join("proofs/epochs");
+    let good = std::fs::read(&epochs).unwrap();
+    for position in (0..good.len()).step_by(997) {
+        let mut bad = good.clone();
+        bad[position] ^= 1;
+        std::fs::write(&epochs, bad).unwrap();
+        let refused = with("--epochs proofs/epochs");
+        assert_eq!(refused.status.code(), Some(1), "byte {position}");
+    }
+    std::fs::write(&epochs, &good[..good.len() - 1]).unwrap();
+    assert_eq!(with("--epochs proofs/epochs").status.code(), Some(1));
+    assert_eq!(with("--epochs /dev/zero").status.code(), Some(1));
+    assert_eq!(with("--epochs none").status.code(), Some(2));
+}
+
 /// A wrong call ends with 2, before anything is done.
 #[test]
 fn wrong_calls_end_with_two() {

@@ -3,12 +3,12 @@
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use salus_edge::device::Device;
-use salus_edge::light::{LightClient, LightError};
+use salus_edge::light::{EPOCHS_KEPT, LightClient, LightError};
 use salus_edge::submit::sign;
-use salus_primitives::codec::Blob;
+use salus_primitives::codec::{self, Blob};
 use salus_primitives::crypto::cipher::{Envelope, Suite};
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{GenesisHash, Height};
+use salus_primitives::ids::{Epoch, GenesisHash, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::proof::ProofError;
 use salus_primitives::reading::{Handle, ReadingId, SealedReading};
@@ -17,7 +17,7 @@ use salus_primitives::transaction::{SignedTransaction, TxId};
 
 use crate::chain::Chain;
 
-fn transaction(genesis: GenesisHash) -> SignedTransaction {
+pub(crate) fn transaction(genesis: GenesisHash) -> SignedTransaction {
     let device = Device::generate("h", "r", &mut UnwrapErr(SysRng));
     let sealed = SealedReading {
         device: device.id(),
@@ -55,7 +55,9 @@ fn receipt_is_proven_from_anchor_and_proof_alone() {
         (proven.value().lane, proven.value().outcome),
         (Lane::Monitoring, Outcome::Ok)
     );
-    assert_eq!((proven.weight(), client.total_weight()), (30, 40));
+    assert_eq!(proven.epoch(), Epoch::new(1));
+    let validators = client.validators(proven.epoch()).unwrap();
+    assert_eq!((proven.weight(), validators.total_weight()), (30, 40));
 }
 
 /// Any changed bit of header, certificate, receipt or path leaves nothing proven.
@@ -133,4 +135,131 @@ fn proof_of_something_else_is_refused() {
     );
     let pinned = LightClient::new(&other.anchor(), Some(chain.genesis())).unwrap_err();
     assert!(matches!(pinned, LightError::OtherChain { .. }), "{pinned}");
+}
+
+fn client(chain: &Chain) -> LightClient {
+    LightClient::new(&chain.anchor(), Some(chain.genesis())).unwrap()
+}
+
+fn change(chain: &Chain, epoch: u64) -> Vec<u8> {
+    codec::encode(&chain.change(Epoch::new(epoch)))
+}
+
+/// A client that has followed to the epoch after `ended`.
+fn followed(chain: &Chain, ended: u64) -> LightClient {
+    let mut client = client(chain);
+    for epoch in 1..=ended {
+        let next = client.advance(&change(chain, epoch)).unwrap();
+        assert_eq!(next, Epoch::new(epoch + 1));
+    }
+    client
+}
+
+/// Proofs of every epoch that is remembered hold with its own validators; what is missing is said.
+#[test]
+fn proofs_of_later_epochs_hold_after_following() {
+    let chain = Chain::new(1);
+    let transaction = transaction(chain.genesis());
+    let proof = |epoch| chain.finalize_in(Epoch::new(epoch), &transaction, Outcome::Ok);
+    let client = followed(&chain, 3);
+
+    for epoch in 1..=4 {
+        let proven = client.any_receipt(&proof(epoch)).unwrap();
+        assert_eq!(proven.epoch(), Epoch::new(epoch));
+    }
+    assert_eq!(
+        client.any_receipt(&proof(6)),
+        Err(LightError::UnknownEpoch {
+            have: Epoch::new(4),
+            need: Epoch::new(6)
+        })
+    );
+    assert_eq!(
+        client.any_receipt(&proof(0)),
+        Err(LightError::ForgottenEpoch {
+            oldest: Epoch::new(1),
+            need: Epoch::ZERO
+        })
+    );
+}
+
+/// Memory is bounded: the oldest are forgotten, and a client that starts again knows them.
+#[test]
+fn old_epochs_are_forgotten_and_known_again_after_a_restart() {
+    let chain = Chain::new(1);
+    let transaction = transaction(chain.genesis());
+    let proof = chain.finalize(&transaction, Outcome::Ok);
+    let kept = EPOCHS_KEPT as u64;
+    let mut client = followed(&chain, kept - 1);
+    assert!(client.any_receipt(&proof).is_ok());
+
+    client.advance(&change(&chain, kept)).unwrap();
+
+    let forgotten = LightError::ForgottenEpoch {
+        oldest: Epoch::new(2),
+        need: Epoch::new(1),
+    };
+    assert_eq!(client.any_receipt(&proof), Err(forgotten));
+    assert!(client.restarted().any_receipt(&proof).is_ok());
+}
+
+/// Whatever is wrong with a change, the client stays as it was.
+#[test]
+fn wrong_changes_are_refused_and_change_nothing() {
+    let chain = Chain::new(1);
+    let mut client = followed(&chain, 1);
+    let before = client.clone();
+    let good = change(&chain, 2);
+
+    for position in 0..good.len() {
+        let mut changed = good.clone();
+        changed[position] ^= 1;
+        assert!(client.advance(&changed).is_err(), "byte {position}");
+    }
+    for (epoch, chain) in [(1, &chain), (3, &chain)] {
+        assert_eq!(
+            client.advance(&change(chain, epoch)),
+            Err(LightError::NotNext {
+                found: Epoch::new(epoch),
+                expected: Epoch::new(2)
+            })
+        );
+    }
+    let foreign = client.advance(&change(&Chain::new(9), 2)).unwrap_err();
+    assert!(matches!(foreign, LightError::Proof(_)), "{foreign}");
+    assert_eq!(client, before);
+    assert!(client.advance(&good).is_ok());
+}
+
+/// A checkpoint goes on where it was made, with the epochs just before; any damage, and any other chain's, is refused.
+#[test]
+fn a_checkpoint_is_whole_or_refused() {
+    let chain = Chain::new(1);
+    let transaction = transaction(chain.genesis());
+    let proof = |epoch| chain.finalize_in(Epoch::new(epoch), &transaction, Outcome::Ok);
+    let checkpoint = followed(&chain, 20).checkpoint();
+
+    let mut resumed = client(&chain).resumed(&checkpoint).unwrap();
+    assert_eq!(resumed.epoch(), Epoch::new(21));
+    for epoch in 14..=21 {
+        assert!(resumed.any_receipt(&proof(epoch)).is_ok(), "{epoch}");
+    }
+    assert!(matches!(
+        resumed.any_receipt(&proof(13)),
+        Err(LightError::ForgottenEpoch { .. })
+    ));
+    assert!(resumed.restarted().any_receipt(&proof(1)).is_ok());
+    assert!(resumed.advance(&change(&chain, 21)).is_ok());
+
+    for position in 0..checkpoint.len() {
+        let mut changed = checkpoint.clone();
+        changed[position] ^= 1;
+        assert!(client(&chain).resumed(&changed).is_err(), "byte {position}");
+    }
+    assert!(client(&chain).resumed(&checkpoint[..99]).is_err());
+    assert!(client(&Chain::new(9)).resumed(&checkpoint).is_err());
+    assert_eq!(
+        client(&chain).resumed(&client(&chain).checkpoint()),
+        Ok(client(&chain))
+    );
 }

@@ -4,5 +4,6 @@ mod chain;
 mod node;
 
 mod command_line;
+mod follow;
 mod light;
 mod replay;

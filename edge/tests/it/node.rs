@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use salus_edge::http::HttpUrl;
 use salus_primitives::calls::RecordsCall;
 use salus_primitives::codec;
+use salus_primitives::ids::Epoch;
 use salus_primitives::receipt::Outcome;
 use salus_primitives::transaction::{SignedTransaction, TRANSACTION_MAX, TxId};
 
@@ -34,6 +35,36 @@ pub(crate) struct Faults {
     pub(crate) garbage: bool,
     /// Whether nothing becomes final.
     pub(crate) stuck: bool,
+    /// How many epochs have ended; proofs are of the next one.
+    pub(crate) ended: u64,
+    /// After how many proofs an epoch ends; none does for 0.
+    pub(crate) epoch_proofs: u32,
+    /// Which changes of validators are served.
+    pub(crate) changes: Changes,
+}
+
+/// What a node answers that is asked for the changes of validators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// All it has.
+    #[default]
+    All,
+    /// One in each answer.
+    OneByOne,
+    /// Nothing.
+    Nothing,
+    /// The first one, whatever was asked for, as often as it fits.
+    Repeated,
+    /// Those of another chain.
+    OtherChain,
+    /// Names of validators whom nobody elected.
+    Forged,
+    /// A change that is cut short.
+    CutShort,
+    /// Bytes without end.
+    Endless,
+    /// No such path, as an earlier version.
+    NoSuchPath,
 }
 
 /// A running fake node.
@@ -47,6 +78,9 @@ struct State {
     faults: Faults,
     transactions: BTreeMap<TxId, SignedTransaction>,
     submissions: u32,
+    proofs: u32,
+    /// From which epochs changes were asked for.
+    asked: Vec<u64>,
 }
 
 impl FakeNode {
@@ -60,6 +94,8 @@ impl FakeNode {
             faults,
             transactions: BTreeMap::new(),
             submissions: 0,
+            proofs: 0,
+            asked: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
@@ -79,6 +115,11 @@ impl FakeNode {
     /// How often something was submitted.
     pub(crate) fn submissions(&self) -> u32 {
         self.state.lock().unwrap().submissions
+    }
+
+    /// From which epochs changes of validators were asked for, in order.
+    pub(crate) fn asked(&self) -> Vec<u64> {
+        self.state.lock().unwrap().asked.clone()
     }
 
     /// Every transaction that was admitted.
@@ -142,12 +183,13 @@ fn read_request(reader: &mut impl BufRead) -> Option<(String, String, Vec<u8>)> 
 
 impl State {
     fn answer(&mut self, method: &str, target: &str, body: &[u8]) -> Reply {
-        let (path, _) = target.split_once('?').unwrap_or((target, ""));
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         match (method, parts.as_slice()) {
             ("GET", ["v1", "genesis"]) => Reply(200, "", self.chain.anchor()),
             ("GET", ["v1", "head"]) => Reply(200, "", br#"{"height":1,"time":5}"#.to_vec()),
             ("GET", ["v1", "parameters"]) => Reply(200, "", br#"{"window_blocks":100}"#.to_vec()),
+            ("GET", ["v1", "epochs"]) => self.changes(query),
             ("POST", ["v1", "transactions"]) => self.submit(body),
             ("GET", ["v1", "transactions", id]) => self.status(id.parse().unwrap()),
             ("GET", ["v1", "transactions", id, "proof"]) => self.proof(id.parse().unwrap()),
@@ -207,6 +249,33 @@ impl State {
         )
     }
 
+    fn changes(&mut self, query: &str) -> Reply {
+        let from: u64 = query.strip_prefix("from=").unwrap().parse().unwrap();
+        self.asked.push(from);
+        let change = |epoch| self.chain.change(Epoch::new(epoch)).framed();
+        let all = |from: u64| (from..=self.faults.ended).flat_map(change);
+        let page = match self.faults.changes {
+            Changes::All => all(from).collect(),
+            Changes::OneByOne if from <= self.faults.ended => change(from),
+            Changes::OneByOne | Changes::Nothing => Vec::new(),
+            Changes::Repeated => change(1).repeat(1_000),
+            Changes::OtherChain => Chain::new(77).change(Epoch::new(from)).framed(),
+            Changes::Forged => {
+                let mut forged = self.chain.change(Epoch::new(from));
+                forged.validators = Chain::new(77).validators(Epoch::new(from + 1));
+                forged.header.next_validators = Some(forged.validators.digest());
+                forged.framed()
+            }
+            Changes::CutShort => change(from)[..100].to_vec(),
+            Changes::Endless => vec![7; 8 * 1024 * 1024],
+            Changes::NoSuchPath => {
+                let body = br#"{"error":{"code":"no_such_path","message":""}}"#;
+                return Reply(404, "", body.to_vec());
+            }
+        };
+        Reply(200, "", page)
+    }
+
     fn proof(&mut self, id: TxId) -> Reply {
         let outcome = if take(&mut self.faults.failed) {
             Outcome::Failed {
@@ -216,7 +285,13 @@ impl State {
         } else {
             Outcome::Ok
         };
-        let mut proof = self.chain.finalize(&self.transactions[&id], outcome);
+        self.proofs += 1;
+        if self.faults.epoch_proofs > 0 && self.proofs.is_multiple_of(self.faults.epoch_proofs) {
+            self.faults.ended += 1;
+        }
+        let epoch = Epoch::new(self.faults.ended + 1);
+        let transaction = &self.transactions[&id];
+        let mut proof = self.chain.finalize_in(epoch, transaction, outcome);
         if take(&mut self.faults.forged) {
             let middle = proof.len() / 2;
             proof[middle] ^= 1;

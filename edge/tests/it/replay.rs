@@ -20,7 +20,7 @@ use salus_primitives::transaction::{SignedTransaction, TRANSACTION_MAX};
 use tempfile::TempDir;
 
 use crate::chain::Chain;
-use crate::node::{FakeNode, Faults};
+use crate::node::{Changes, FakeNode, Faults};
 
 /// One bedside with two devices, whose files outlive a run.
 struct Bedside {
@@ -476,4 +476,100 @@ fn node_of_another_chain_is_not_believed() {
 
     assert!(matches!(error, ReplayError::Anchor(_)), "{error}");
     assert_eq!(stranger.submissions(), 0);
+}
+
+/// Epochs end all the while: everything is proven, each change of validators is fetched once, and the next run goes on from there.
+#[test]
+fn everything_is_proven_across_epochs() {
+    let bedside = Bedside::new();
+    let node = FakeNode::start(
+        &bedside.chain,
+        Faults {
+            epoch_proofs: 20,
+            ..Faults::default()
+        },
+    );
+
+    let first = bedside
+        .replay(&[&node], 200)
+        .run_alarming(std::io::sink())
+        .unwrap();
+
+    assert_all_proven(&first);
+    assert_eq!(first.bad_proofs, 0);
+    let ended = first.proven / 20;
+    assert!(ended >= 5, "{first}");
+    let asked: BTreeSet<u64> = node.asked().into_iter().collect();
+    assert_eq!(asked.len(), node.asked().len(), "{:?}", node.asked());
+
+    node.set(Faults {
+        ended,
+        ..Faults::default()
+    });
+    let before = node.asked().len();
+    let second = bedside
+        .replay(&[&node], 250)
+        .run_alarming(std::io::sink())
+        .unwrap();
+    assert_all_proven(&second);
+    assert!(second.submitted > 0);
+    let again = &node.asked()[before..];
+    assert!(again.iter().all(|from| *from >= ended), "{again:?}");
+}
+
+/// Nodes that lie about the validators, beside a good one that serves one change at a time: everything is proven, and the lies are
+/// counted.
+#[test]
+fn lies_about_validators_do_no_harm_beside_a_good_node() {
+    let bedside = Bedside::new();
+    let node = |changes| {
+        let faults = Faults {
+            ended: 7,
+            changes,
+            ..Faults::default()
+        };
+        FakeNode::start(&bedside.chain, faults)
+    };
+    let lies = [
+        node(Changes::Repeated),
+        node(Changes::OtherChain),
+        node(Changes::Forged),
+        node(Changes::Endless),
+        node(Changes::NoSuchPath),
+    ];
+    let good = node(Changes::OneByOne);
+    let mut nodes: Vec<&FakeNode> = lies.iter().collect();
+    nodes.push(&good);
+
+    let summary = bedside
+        .replay(&nodes, 40)
+        .run_alarming(std::io::sink())
+        .unwrap();
+
+    assert!(summary.is_success(), "{summary}");
+    assert!(summary.bad_proofs > 0, "{}", summary.to_json());
+}
+
+/// Where every node lies about the validators nothing is proven, but alarms are raised, and the run ends in its time.
+#[test]
+fn alarms_do_not_wait_for_validators_that_nobody_can_prove() {
+    let bedside = Bedside::new();
+    let node = FakeNode::start(
+        &bedside.chain,
+        Faults {
+            ended: 5,
+            changes: Changes::Nothing,
+            ..Faults::default()
+        },
+    );
+    let mut replay = bedside.replay(&[&node], 200);
+    replay.interval = Duration::from_millis(1);
+    replay.feed_limit = Some(Duration::from_secs(2));
+    replay.drain_limit = Duration::ZERO;
+
+    let summary = replay.run_alarming(std::io::sink()).unwrap();
+
+    assert!(summary.alarms.raised > 0, "{summary}");
+    assert_eq!(summary.proven, 0);
+    assert!(summary.bad_proofs > 0);
 }
