@@ -12,8 +12,8 @@ use salus_primitives::state::MemoryState;
 use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 
-const HASH: &str = "6fbf564e33538c5dfdbd0babc0b5914695eb02631bc739d87399258ca652b02c";
-const STATE_ROOT: &str = "ec34d4ba2145556a4cd253c207c91d222bf33954ad127b8348f1e1804c42198c";
+const HASH: &str = "e68c8b26eaa072b5653a904807723ec6c719f006cd4f954cd177821908e7c15c";
+const STATE_ROOT: &str = "749163ee01af5fbb52a980a4c09640bc2727be86413b5d3c56e933f136712570";
 const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
 
 #[test]
@@ -92,6 +92,10 @@ fn the_state_holds_the_validators_of_the_first_two_epochs() {
     assert_eq!(
         staking::set(&state, Epoch::new(1)).expect("memory"),
         Some(genesis.validators)
+    );
+    assert_eq!(
+        staking::set(&state, Epoch::new(2)).expect("memory"),
+        Some(genesis.second_validators)
     );
     assert_eq!(staking::set(&state, Epoch::new(3)).expect("memory"), None);
 }
@@ -180,7 +184,7 @@ fn every_field_reaches_the_hash() {
         ("heartbeat_ms = 10000", "heartbeat_ms = 10001"),
         ("window_blocks = 4096", "window_blocks = 4097"),
         ("block_bytes = 1048576", "block_bytes = 1048577"),
-        ("epoch_blocks = 100000000", "epoch_blocks = 100000001"),
+        ("epoch_blocks = 10000", "epoch_blocks = 10001"),
         ("seats = 512", "seats = 511"),
         ("proposal_blocks = 100000", "proposal_blocks = 100001"),
         ("participation_percent = 50", "participation_percent = 51"),

@@ -1,9 +1,13 @@
 //! The one command that runs everything.
 
 use rustix::process::{Pid, Signal};
+use salus_edge::follow::follow_file;
+use salus_edge::light::LightClient;
 use salus_node::client::{ApiClient, ClientError};
+use salus_primitives::ids::Epoch;
 use salus_tests::processes::{binary, eventually, machine, salus};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,7 +27,8 @@ fn names(object: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Everything a simulated ward submits is final on four validators and proven; the files that are kept prove it to anybody.
+/// Everything a simulated ward submits is final on four validators and proven, across several epochs; the files that are kept prove
+/// it to anybody.
 #[test]
 fn simulated_readings_are_final_everywhere_and_proven_from_files_alone() {
     let _machine = machine();
@@ -36,6 +41,8 @@ fn simulated_readings_are_final_everywhere_and_proven_from_files_alone() {
         "4",
         "--seconds",
         "4",
+        "--epoch-blocks",
+        "20",
         "--json",
         "--keep",
         &kept.display().to_string(),
@@ -79,30 +86,69 @@ fn simulated_readings_are_final_everywhere_and_proven_from_files_alone() {
         );
     }
 
-    let proof = first_proof(&kept.join("proofs"));
     let genesis = summary["genesis_hash"].as_str().expect("a hash");
-    assert!(verifies(&kept.join("anchor"), &proof, genesis));
-    assert_damage_is_noticed(&kept.join("anchor"), &proof, genesis);
+    let kept = Kept {
+        anchor: kept.join("anchor"),
+        epochs: kept.join("proofs/epochs"),
+        proofs: proofs_by_epoch(&kept.join("proofs"), genesis),
+        genesis: genesis.to_owned(),
+    };
+    let proofs: usize = kept.proofs.values().map(Vec::len).sum();
+    assert_eq!(u64::try_from(proofs).ok(), summary["proven"].as_u64());
+    assert!(summary["epoch"].as_u64() >= Some(3), "{summary}");
+    assert!(kept.proofs.len() >= 2, "{:?}", kept.proofs.keys());
+    let last = kept.proofs.values().next_back().expect("an epoch");
+    assert!(kept.verifies(&last[0]));
+    assert_damage_is_noticed(&kept, &last[0]);
 }
 
-fn first_proof(folder: &Path) -> PathBuf {
-    let mut proofs: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("proofs")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "proof")
-        })
-        .collect();
-    proofs.sort();
-    proofs.into_iter().next().expect("a proof")
+/// What a run leaves, from which anybody can check what it did.
+struct Kept {
+    anchor: PathBuf,
+    epochs: PathBuf,
+    /// By the epoch whose validators signed.
+    proofs: BTreeMap<Epoch, Vec<PathBuf>>,
+    genesis: String,
 }
 
-fn verifies(anchor: &Path, proof: &Path, genesis: &str) -> bool {
+impl Kept {
+    fn verifies(&self, proof: &Path) -> bool {
+        verifies(&self.anchor, &self.epochs, proof, &self.genesis)
+    }
+}
+
+/// Checks every proof in a folder, in this process, with the changes of validators that are kept beside them.
+fn proofs_by_epoch(folder: &Path, genesis: &str) -> BTreeMap<Epoch, Vec<PathBuf>> {
+    let client = client_of(folder, genesis);
+    let mut proofs: BTreeMap<Epoch, Vec<PathBuf>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("proofs") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|kind| kind == "proof") {
+            let proof = std::fs::read(&path).expect("read");
+            let proven = client.any_receipt(&proof).expect("it holds");
+            proofs.entry(proven.epoch()).or_default().push(path);
+        }
+    }
+    proofs
+}
+
+/// A light client that has followed all changes in a folder.
+fn client_of(folder: &Path, genesis: &str) -> LightClient {
+    let anchor = std::fs::read(folder.join("anchor")).expect("an anchor");
+    let genesis = genesis.parse().expect("a hash");
+    let mut client = LightClient::new(&anchor, Some(genesis)).expect("of this chain");
+    let changes = std::fs::File::open(folder.join("epochs")).expect("changes");
+    follow_file(changes, &mut client, Epoch::new(u64::MAX)).expect("they hold");
+    client
+}
+
+fn verifies(anchor: &Path, epochs: &Path, proof: &Path, genesis: &str) -> bool {
     Command::new(binary("salus-edge"))
         .arg("verify")
         .arg("--anchor")
         .arg(anchor)
+        .arg("--epochs")
+        .arg(epochs)
         .arg("--proof")
         .arg(proof)
         .args(["--genesis-hash", genesis])
@@ -114,12 +160,11 @@ fn verifies(anchor: &Path, proof: &Path, genesis: &str) -> bool {
 
 /// Any changed byte of the proof or the anchor is noticed. Every byte of the proof is tried in this process, and some by the
 /// binary.
-fn assert_damage_is_noticed(anchor: &Path, proof: &Path, genesis: &str) {
-    let hash = genesis.parse().expect("a hash");
-    let anchor_bytes = std::fs::read(anchor).expect("read");
+fn assert_damage_is_noticed(kept: &Kept, proof: &Path) {
+    let hash = kept.genesis.parse().expect("a hash");
+    let anchor_bytes = std::fs::read(&kept.anchor).expect("read");
     let proof_bytes = std::fs::read(proof).expect("read");
-    let client =
-        salus_edge::light::LightClient::new(&anchor_bytes, Some(hash)).expect("the anchor");
+    let client = client_of(proof.parent().expect("a folder"), &kept.genesis);
     assert!(client.any_receipt(&proof_bytes).is_ok());
     for at in 0..proof_bytes.len() {
         let mut changed = proof_bytes.clone();
@@ -129,7 +174,7 @@ fn assert_damage_is_noticed(anchor: &Path, proof: &Path, genesis: &str) {
     for at in 0..anchor_bytes.len() {
         let mut changed = anchor_bytes.clone();
         changed[at] ^= 1;
-        let client = salus_edge::light::LightClient::new(&changed, Some(hash));
+        let client = LightClient::new(&changed, Some(hash));
         assert!(client.is_err(), "anchor, byte {at}");
     }
 
@@ -138,10 +183,20 @@ fn assert_damage_is_noticed(anchor: &Path, proof: &Path, genesis: &str) {
         let mut changed = proof_bytes.clone();
         changed[at] ^= 0x80;
         std::fs::write(&damaged, &changed).expect("written");
-        assert!(!verifies(anchor, &damaged, genesis), "byte {at}");
+        assert!(!kept.verifies(&damaged), "byte {at}");
     }
+    let epochs = std::fs::read(&kept.epochs).expect("read");
+    let fewer = damaged.with_extension("epochs");
+    std::fs::write(&fewer, &epochs[..epochs.len() / 2]).expect("written");
+    assert!(
+        !verifies(&kept.anchor, &fewer, proof, &kept.genesis),
+        "half of the changes"
+    );
     let other = "00".repeat(32);
-    assert!(!verifies(anchor, proof, &other), "another chain");
+    assert!(
+        !verifies(&kept.anchor, &kept.epochs, proof, &other),
+        "another chain"
+    );
 }
 
 /// The recorded patient: every minute with data becomes final and proven, each other one is counted.
