@@ -14,12 +14,13 @@ binaries := $(CARGO_TARGET_DIR)/release
 # first name and exports it once it was given one.
 SECONDS ?= 30
 INPUT ?=
+SOAK_SECONDS ?= 60
 EPOCH_BLOCKS ?=
 ONLY ?=
 SEEDS ?= 1000
 unexport SECONDS
 
-.PHONY: help setup build demo test sim mutants lint fmt doc deny cargo-deny bench
+.PHONY: help setup build demo test sim mutants lint fmt doc deny cargo-deny bench soak
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +44,9 @@ mutants: setup ## Sabotages the code in many ways and sees the simulator notice:
 sim: setup ## Simulated clusters with faults and Byzantine members: make sim [SEEDS=1000]
 	cargo build --release --locked -p salus-tests --bin salus-sim
 	@"$(binaries)/salus-sim" --seeds "0..$(SEEDS)"
+
+soak: build ## Kills a validator every second under load: make soak [SOAK_SECONDS=60]
+	SALUS_SOAK_SECONDS="$(SOAK_SECONDS)" cargo test --release --locked -p salus-tests --test e2e -- faults::processes --nocapture
 
 lint: setup ## Format and clippy, warnings denied
 	cargo fmt --all --check

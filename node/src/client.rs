@@ -333,7 +333,15 @@ impl ApiClient {
     /// Whether the node takes part: it is there and does not catch up.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.get("/readyz", Duration::ZERO).is_ok()
+        self.ready().is_ok()
+    }
+
+    /// That the node takes part.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with the reason why it does not, or another.
+    pub fn ready(&self) -> Result<(), ClientError> {
+        self.get("/readyz", Duration::ZERO).map(drop)
     }
 
     /// The highest final height.

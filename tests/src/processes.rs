@@ -1,9 +1,15 @@
 //! Real validators and a real device, run as an operator would run them: by their binaries, from files.
 
+mod load;
+mod namespaces;
 mod node;
+mod small_disk;
 mod traffic;
 
+pub use load::Load;
+pub use namespaces::{Namespaces, Switch};
 pub use node::Node;
+pub use small_disk::SmallDisk;
 pub use traffic::{Traffic, assert_all_final};
 
 use salus_node::client::StatusView;
@@ -225,6 +231,34 @@ impl Network {
     /// If there is none.
     pub fn take_last(&mut self) -> Node {
         self.nodes.pop().expect("a node")
+    }
+
+    /// Gives every node another address, as told by its place, and tells the others. None may run.
+    ///
+    /// # Panics
+    /// If a configuration cannot be rewritten.
+    pub fn move_to(&mut self, host: impl Fn(usize) -> Ipv4Addr) {
+        let moved =
+            |listen: &str, place: usize| listen.replace("127.0.0.1", &host(place).to_string());
+        let addresses: Vec<(String, String)> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .flat_map(|(place, node)| [(&node.listen, place), (&node.api, place)])
+            .map(|(text, place)| (text.clone(), moved(text, place)))
+            .collect();
+        for node in &self.nodes {
+            node.configure(|mut text| {
+                for (old, new) in &addresses {
+                    text = text.replace(&format!("{old}\""), &format!("{new}\""));
+                }
+                text
+            });
+        }
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            node.listen = moved(&node.listen, place);
+            node.api = moved(&node.api, place);
+        }
     }
 
     /// The chain's name.

@@ -2,6 +2,7 @@
 
 use super::binary;
 use salus_node::client::ApiClient;
+use salus_node::diagnosis::Explanation;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -74,12 +75,17 @@ impl Node {
 
     /// Starts it; it may run no longer than this test.
     pub fn start(&mut self) {
+        self.start_by(Command::new(binary("salus")));
+    }
+
+    /// Starts it by a command that `salus`'s arguments are given to.
+    pub fn start_by(&mut self, mut command: Command) {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.home.join("log"))
             .expect("a log");
-        let child = Command::new(binary("salus"))
+        let child = command
             .arg("start")
             .arg("--home")
             .arg(&self.home)
@@ -96,6 +102,41 @@ impl Node {
         let mut child = self.child.take().expect("it runs");
         child.kill().expect("killed");
         child.wait().expect("ended");
+    }
+
+    /// SIGSTOP: it keeps its connections, and does nothing.
+    pub fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// SIGCONT: it goes on where it was stopped.
+    pub fn resume(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let child = self.child.as_ref().expect("it runs");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
+            .expect("signalled");
+    }
+
+    /// Rewrites its configuration; counts from the next start on.
+    ///
+    /// # Panics
+    /// If it cannot be read or written.
+    pub fn configure(&self, rewrite: impl FnOnce(String) -> String) {
+        let file = self.home.join("node.toml");
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        std::fs::write(&file, rewrite(text)).expect("written");
+    }
+
+    /// Why nothing is final, as this node sees it.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        self.client().explain().expect("an explanation")
     }
 
     /// SIGTERM: asks it to stop, and waits until it has.
