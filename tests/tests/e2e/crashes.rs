@@ -4,11 +4,16 @@ use salus_primitives::ids::Height;
 use salus_tests::processes::{Network, eventually, machine};
 use std::time::Duration;
 
-/// One of four is killed while readings come in, and started again: nothing is lost, it catches up, all agree.
+/// One of four is killed while readings come in, and started again some epochs later: nothing is lost, it follows epoch by epoch,
+/// all agree.
 #[test]
 fn a_killed_validator_comes_back_and_nothing_is_lost() {
     let _machine = machine();
-    let mut network = Network::running();
+    let mut network = Network::four_with_epochs(20);
+    for index in 0..network.nodes().len() {
+        network.node(index).start();
+    }
+    network.wait_ready();
     let device = network.registered_device(1);
     let edge = network.start_edge(&device, 8);
     let height = || network.nodes()[0].client().head().expect("a head").get();
@@ -16,8 +21,8 @@ fn a_killed_validator_comes_back_and_nothing_is_lost() {
 
     network.node(1).kill();
     let at_kill = network.nodes()[0].client().head().expect("a head");
-    eventually("the three others go on", || {
-        network.nodes()[0].client().head().expect("a head") > at_kill.plus(10)
+    eventually("the three others go on for two epochs", || {
+        network.nodes()[0].client().head().expect("a head") > at_kill.plus(40)
     });
     network.node(1).start();
     let (status, summary) = edge.finish();
@@ -28,6 +33,15 @@ fn a_killed_validator_comes_back_and_nothing_is_lost() {
     network.wait_ready();
     let agreed = network.wait_agreement();
     network.assert_one_chain(1..=agreed.final_height);
+    // nodes report on one another after each epoch, so the chain may go on meanwhile
+    eventually("all are in one epoch", || {
+        let epoch = |index: usize| {
+            let client = network.nodes()[index].client();
+            client.validators(None).expect("an answer").epoch
+        };
+        let first = epoch(0);
+        first > agreed.final_height / 20 && (1..4).all(|index| epoch(index) == first)
+    });
     let proven = network.proven();
     assert_eq!(Some(proven.len() as u64), summary["proven"].as_u64());
     for node in network.nodes() {

@@ -135,9 +135,11 @@ impl Homes {
 
     /// How to start kept homes by hand.
     pub(super) fn instructions(&self) -> String {
+        let root = self.root.display();
         let mut text = format!(
-            "kept in {}; start the network again with",
-            self.root.display()
+            "kept in {root}; check a proof with\n  salus-edge verify --anchor {root}/{ANCHOR} --epochs {root}/proofs/epochs \
+             --genesis-hash {} --proof {root}/proofs/<id>.proof\nstart the network again with",
+            self.genesis.hash
         );
         for validator in &self.validators {
             text.push_str(&format!(
