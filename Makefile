@@ -14,6 +14,7 @@ binaries := $(CARGO_TARGET_DIR)/release
 # first name and exports it once it was given one.
 SECONDS ?= 30
 INPUT ?=
+STORY ?=
 SOAK_SECONDS ?= 60
 EPOCH_BLOCKS ?=
 ONLY ?=
@@ -31,9 +32,9 @@ setup: ## Installs what the build and the tests need and is missing (Debian pack
 build: setup ## Builds both binaries
 	cargo build --release --locked -p salus-node -p salus-edge
 
-demo: build ## Four validators and a bedside device: make demo [SECONDS=30] [INPUT=file.csv] [EPOCH_BLOCKS=n]
-	@"$(binaries)/salus" localnet --validators 4 --seconds "$(SECONDS)" $(if $(INPUT),--input "$(INPUT)") \
-	  $(if $(EPOCH_BLOCKS),--epoch-blocks "$(EPOCH_BLOCKS)")
+demo: build ## Four validators and a bedside device: make demo [SECONDS=30] [INPUT=file.csv] [EPOCH_BLOCKS=n] [STORY=delegation]
+	@"$(binaries)/salus" localnet $(if $(STORY),--story "$(STORY)",--validators 4 --seconds "$(SECONDS)") \
+	  $(if $(INPUT),--input "$(INPUT)") $(if $(EPOCH_BLOCKS),--epoch-blocks "$(EPOCH_BLOCKS)")
 
 test: build ## Every test, those with real processes too
 	cargo test --release --locked --workspace

@@ -153,6 +153,28 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Every command line in the operators' handbook is one: options are spelt as they are here.
+    #[test]
+    fn the_commands_of_the_handbook_are_commands() {
+        let handbook = include_str!("../../docs/operations.md");
+        let id = "0".repeat(64);
+        let lines = handbook
+            .split("```sh\n")
+            .skip(1)
+            .flat_map(|block| block.split("```").next().unwrap_or_default().lines());
+        let mut count = 0;
+        for line in lines {
+            let command = line.split(['#', '>']).next().unwrap_or_default();
+            let words = command.replace("$ID", &id).replace("$KEY", &id);
+
+            let parsed = Cli::try_parse_from(words.split_whitespace());
+
+            assert!(parsed.is_ok(), "{line}: {}", parsed.expect_err("refused"));
+            count += 1;
+        }
+        assert!(count > 25, "only {count} lines were found");
+    }
+
     #[test]
     fn causes_are_told_once() {
         #[derive(Debug, thiserror::Error)]

@@ -300,7 +300,7 @@ impl ApiClient {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn json(&self, path: &str) -> Result<serde_json::Value, ClientError> {
+    pub fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.get_json(path)
     }
 

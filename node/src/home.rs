@@ -353,3 +353,110 @@ fn other_key(name: &str, which: &'static str) -> HomeError {
         which,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Rotation;
+    use salus_genesis::instant::Instant;
+    use salus_genesis::presets;
+    use salus_genesis::spec::MemberSpec;
+    use salus_primitives::calls::Role;
+    use salus_primitives::time::Timestamp;
+
+    /// Four founders, a to d, with their keys.
+    fn chain() -> (GenesisBlock, Vec<NodeKeys>) {
+        let keys: Vec<NodeKeys> = (0..4)
+            .map(|_| NodeKeys::generate().expect("randomness"))
+            .collect();
+        let preset = presets::local();
+        let members = ["a", "b", "c", "d"].into_iter().zip(&keys);
+        let spec = GenesisSpec {
+            chain: "test".into(),
+            genesis_time: Instant(Timestamp::from_millis(1_000)),
+            consensus: preset.consensus,
+            lanes: preset.lanes,
+            members: members
+                .map(|(name, keys)| MemberSpec {
+                    name: name.into(),
+                    role: Role::Hospital,
+                    operator_key: keys.operator.public(),
+                    validator_key: keys.validator.public(),
+                    network_key: keys.network.public(),
+                    exchange_key: keys.exchange.public(),
+                    weight: 1,
+                })
+                .collect(),
+        };
+        (spec.check().expect("legal").build(), keys)
+    }
+
+    /// The operator's key stays when the others rotate, so that the home remains its member's.
+    #[test]
+    fn a_founder_is_known_by_its_operator_key_also_after_a_rotation() {
+        let (genesis, keys) = chain();
+        let rotated = keys[1].rotated(Rotation::ValidatorAndNetwork);
+        let rotated = rotated.expect("randomness").public();
+
+        let member = member_of(&genesis, &rotated, None).expect("b");
+
+        assert_eq!((member.name.as_str(), member.founder), ("b", true));
+        assert!(check_founding_keys(&genesis, &keys[1].public()).is_ok());
+        assert!(matches!(
+            check_founding_keys(&genesis, &rotated),
+            Err(HomeError::OtherKey {
+                which: "validator",
+                ..
+            })
+        ));
+    }
+
+    /// Who is no founder says its name; nobody gets a founder's by that.
+    #[test]
+    fn a_newcomer_has_to_say_its_name_and_cannot_take_a_founders() {
+        let (genesis, keys) = chain();
+        let newcomer = NodeKeys::generate().expect("randomness").public();
+
+        let member = member_of(&genesis, &newcomer, Some("clinic")).expect("a newcomer");
+
+        assert_eq!(member.entity, EntityId::of_name("clinic"));
+        assert!(!member.founder);
+        assert!(matches!(
+            member_of(&genesis, &newcomer, None),
+            Err(HomeError::NotAMember { .. })
+        ));
+        assert!(matches!(
+            member_of(&genesis, &newcomer, Some("a")),
+            Err(HomeError::OtherKey { .. })
+        ));
+        assert!(matches!(
+            member_of(&genesis, &keys[0].public(), Some("clinic")),
+            Err(HomeError::OtherMember { .. })
+        ));
+    }
+
+    /// Each validator key has its own journal, before and after its keys have become the home's.
+    #[test]
+    fn a_rotated_key_keeps_its_own_journal_when_it_replaces_the_old_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::new(folder.path());
+        std::fs::create_dir(home.data_folder()).expect("made");
+        let old = NodeKeys::generate().expect("randomness");
+        let next = old.rotated(Rotation::Validator).expect("randomness");
+        old.write_new(&home.keys_file()).expect("written");
+        next.write_new(&home.next_keys_file()).expect("written");
+        let (old, next) = (old.public(), next.public());
+
+        assert_eq!(home.journal_of(&old.validator), home.journal_file());
+        let journal = home.journal_of(&next.validator);
+        assert_ne!(journal, home.journal_file());
+
+        std::fs::write(&journal, "votes").expect("written");
+        home.adopt_next_keys().expect("adopted");
+        assert!(!home.next_keys_file().exists());
+        let now = NodeKeys::read(&home.keys_file()).expect("keys").public();
+        assert_eq!(now, next);
+        assert_eq!(now.network, old.network);
+        assert_eq!(home.journal_of(&now.validator), journal);
+    }
+}

@@ -4,17 +4,19 @@
 //! Whatever ends this command, it ends them.
 
 mod children;
+mod delegation;
 mod device;
 mod homes;
+mod load;
 mod progress;
 mod report;
 mod validators;
 
 use super::{Failure, Outcome};
 use children::Interrupt;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use device::EdgeRun;
-use homes::Homes;
+use homes::{Homes, Shape};
 use progress::Progress;
 use report::Report;
 use std::path::PathBuf;
@@ -36,12 +38,22 @@ pub(super) struct Arguments {
     /// Blocks in an epoch, after which elected validators take over; the preset's if it is not given.
     #[arg(long, value_name = "N")]
     epoch_blocks: Option<u64>,
+    /// Plays a story instead of running devices. It has its own members and load, and ends by itself.
+    #[arg(long, value_enum, value_name = "STORY", conflicts_with_all = ["validators", "input", "seconds"])]
+    story: Option<StoryName>,
     /// Ends with one JSON object alone on the last line of stdout; everything else goes to stderr.
     #[arg(long)]
     json: bool,
     /// Keeps the homes, keys and proofs in this folder, which must not exist or be empty.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+}
+
+/// The stories there are.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StoryName {
+    /// A member's weight goes to another, and comes back: the validators change, while transactions are final.
+    Delegation,
 }
 
 /// Where people read: stdout, or stderr when stdout belongs to a program.
@@ -110,6 +122,15 @@ enum LocalnetError {
     /// The device's process said nothing usable at its end.
     #[error("salus-edge ended ({status}) without a summary; its log ends with\n{log}")]
     NoSummary { status: String, log: String },
+    /// The story's delegation did not become final, or was refused.
+    #[error("the delegation is {state}")]
+    Delegation { state: String },
+    /// An act of a story takes too long.
+    #[error("waited {waited:?} in vain: {what}")]
+    Story { what: String, waited: Duration },
+    /// A home's keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] crate::keys::KeysError),
     /// Somebody wants this to end.
     #[error("stopped by a signal")]
     Interrupted,
@@ -134,6 +155,18 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     let console = Console {
         stdout: !arguments.json,
     };
+    match arguments.story {
+        Some(StoryName::Delegation) => delegation::run(
+            console,
+            arguments.epoch_blocks,
+            arguments.keep.as_deref(),
+            arguments.json,
+        ),
+        None => run_devices(&arguments, console),
+    }
+}
+
+fn run_devices(arguments: &Arguments, console: Console) -> Outcome {
     let interrupt = Interrupt::listen().map_err(Failure::failed)?;
     let edge = device::binary()?;
     if let Some(input) = &arguments.input {
@@ -141,11 +174,12 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
             Failure::usage(format!("cannot read --input {}: {source}", input.display()))
         })?;
     }
-    let homes = Homes::make(
-        arguments.validators,
-        arguments.epoch_blocks,
-        arguments.keep.as_deref(),
-    )?;
+    let shape = Shape {
+        weights: vec![1; usize::from(arguments.validators)],
+        seats: None,
+        epoch_blocks: arguments.epoch_blocks,
+    };
+    let homes = Homes::make(&shape, arguments.keep.as_deref())?;
     console.say(&format!(
         "chain {} of {} validators in {}",
         homes.genesis().hash,
@@ -164,7 +198,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         ));
     }
 
-    let devices = device::make(&edge, &homes, device_count(&arguments))?;
+    let devices = device::make(&edge, &homes, device_count(arguments))?;
     device::register(&homes, &validators, &devices, REGISTER_LIMIT, &interrupt)?;
     console.say(&format!(
         "  devices registered with the hospital: {}",

@@ -61,7 +61,7 @@ impl Proposals {
 
 impl Reading {
     fn show(&self, path: &str, text: impl Fn(&Value) -> String) -> Outcome {
-        let answer = self.node.client()?.json(path).map_err(Failure::failed)?;
+        let answer: Value = self.node.client()?.json(path).map_err(Failure::failed)?;
         if self.json {
             println!("{answer}");
         } else {

@@ -189,3 +189,151 @@ fn seat_keys(set: &ValidatorSet, entity: &EntityId) -> Option<ValidatorKeys> {
 /// Topics of staking events that change nothing before the end of the epoch, at which all is read anyway.
 const MATTERS_AT_ELECTIONS: [u16; 3] =
     [staking::DELEGATED, staking::WITHDRAWN, staking::WEIGHT_SET];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use salus_primitives::evidence::{Offence, OffenceKind};
+    use salus_primitives::ids::{Epoch, Height};
+    use salus_primitives::validators::Validator;
+
+    fn id(n: u8) -> EntityId {
+        EntityId([n; 32])
+    }
+
+    /// The keys of a member after so many rotations.
+    fn keys(n: u8, rotation: u8) -> ValidatorKeys {
+        ValidatorKeys {
+            validator_key: PublicKey([n * 16 + 2 * rotation; 32]),
+            network_key: PublicKey([n * 16 + 2 * rotation + 1; 32]),
+        }
+    }
+
+    fn set(epoch: u64, seats: &[(u8, u8)]) -> ValidatorSet {
+        let seats = seats.iter().map(|(n, rotation)| Validator {
+            entity: id(*n),
+            key: keys(*n, *rotation).validator_key,
+            network_key: keys(*n, *rotation).network_key,
+            weight: 1,
+        });
+        ValidatorSet::new(Epoch::new(epoch), seats.collect()).expect("legal")
+    }
+
+    fn member(keys: ValidatorKeys) -> Option<Member> {
+        Some(Member {
+            admitted_at: Height::ZERO,
+            keys: Some(keys),
+            candidate: true,
+            inactive: None,
+            returned: None,
+            jailed: None,
+            answered: None,
+            delegation: None,
+            delegated_at: Height::ZERO,
+        })
+    }
+
+    fn own(n: u8, rotation: u8, has_journal: bool) -> Own {
+        Own {
+            entity: id(n),
+            name: format!("member-{n}"),
+            keys: keys(n, rotation),
+            has_journal,
+        }
+    }
+
+    /// Members 1 to 5; 5 has no seat yet and takes 1's in the next epoch. 2 rotated, which the next set knows. 6 left: it had
+    /// a seat in the epoch before.
+    fn roster() -> Roster {
+        let roll = [(1, 0), (2, 1), (3, 0), (4, 0), (5, 0)];
+        Roster {
+            people: roll
+                .into_iter()
+                .map(|(n, rotation)| (id(n), member(keys(n, rotation))))
+                .collect(),
+            names: BTreeMap::new(),
+            leaving: Some(set(6, &[(1, 0), (2, 0), (3, 0), (6, 0)])),
+            present: Arc::new(set(7, &[(1, 0), (2, 0), (3, 0), (4, 0)])),
+            next: Arc::new(set(8, &[(2, 1), (3, 0), (4, 0), (5, 0)])),
+            is_own_key_bound: false,
+        }
+    }
+
+    #[test]
+    fn who_has_a_seat_votes_with_its_key_and_its_journal_and_not_without() {
+        let roster = roster();
+
+        assert_eq!(roster.standing(&own(2, 0, true)), Standing::Votes);
+        assert_eq!(roster.standing(&own(2, 0, false)), Standing::NoJournal);
+        assert_eq!(roster.standing(&own(2, 1, true)), Standing::OtherKey);
+        assert_eq!(
+            roster.standing(&own(5, 0, true)),
+            Standing::Elected(Epoch::new(8))
+        );
+    }
+
+    #[test]
+    fn a_member_without_a_seat_is_told_why() {
+        let mut roster = roster();
+        let mut after = |change: &dyn Fn(&mut Member)| {
+            let mut other = member(keys(9, 0)).expect("a member");
+            change(&mut other);
+            roster.people.insert(id(9), Some(other));
+            roster.standing(&own(9, 0, true))
+        };
+
+        assert_eq!(after(&|_| ()), Standing::NoSeat);
+        assert_eq!(after(&|m| m.candidate = false), Standing::NotStanding);
+        assert_eq!(after(&|m| m.keys = None), Standing::NoKeys);
+        let offence = Offence {
+            entity: id(9),
+            epoch: Epoch::new(1),
+            kind: OffenceKind::DoubleNotarize,
+        };
+        assert_eq!(after(&|m| m.jailed = Some(offence)), Standing::Jailed);
+    }
+
+    /// Who is no member was one if its key has a holder, and else is to be one.
+    #[test]
+    fn a_newcomer_is_told_from_who_was_retired() {
+        let mut roster = roster();
+
+        assert_eq!(roster.standing(&own(9, 0, true)), Standing::NotAdmitted);
+        roster.is_own_key_bound = true;
+        assert_eq!(roster.standing(&own(9, 0, true)), Standing::Retired);
+    }
+
+    /// Keys rotate at an epoch's first view, not when governance decided.
+    #[test]
+    fn the_first_set_that_names_a_member_decides_which_keys_it_acts_with() {
+        let mut roster = roster();
+
+        assert_eq!(roster.keys_of(&id(2)), Some(keys(2, 0)));
+        roster.present = Arc::clone(&roster.next);
+        assert_eq!(roster.keys_of(&id(2)), Some(keys(2, 1)));
+        assert_eq!(roster.keys_of(&id(5)), Some(keys(5, 0)));
+        // without a seat, those of elections to come
+        assert_eq!(roster.keys_of(&id(1)), Some(keys(1, 0)));
+        assert_eq!(roster.keys_of(&id(9)), None);
+    }
+
+    /// Old and new keys connect while a set in force names them, and so do those who have just left; then no more.
+    #[test]
+    fn keys_that_no_set_in_force_names_are_let_in_no_more() {
+        let mut roster = roster();
+        let key = |n, rotation| PeerKey::new(keys(n, rotation).network_key.0);
+
+        let peers = roster.peers(&id(3));
+
+        assert!(!peers.contains_key(&id(3)), "not this node itself");
+        assert_eq!(peers[&id(2)], BTreeSet::from([key(2, 0), key(2, 1)]));
+        assert_eq!(peers[&id(6)], BTreeSet::from([key(6, 0)]));
+
+        roster.leaving = None;
+        roster.present = Arc::clone(&roster.next);
+        let peers = roster.peers(&id(3));
+        assert_eq!(peers[&id(2)], BTreeSet::from([key(2, 1)]));
+        assert!(!peers.contains_key(&id(6)));
+        assert_eq!(peers[&id(1)], BTreeSet::from([key(1, 0)]), "a member still");
+    }
+}

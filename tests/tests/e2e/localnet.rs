@@ -102,6 +102,45 @@ fn simulated_readings_are_final_everywhere_and_proven_from_files_alone() {
     assert_damage_is_noticed(&kept, &last[0]);
 }
 
+/// A delegation changes the set of validators and back, and what is submitted meanwhile is final on every node.
+#[test]
+fn a_delegation_changes_the_validators_while_transactions_are_final() {
+    let _machine = machine();
+
+    let output = salus(&[
+        "localnet",
+        "--story",
+        "delegation",
+        "--epoch-blocks",
+        "20",
+        "--json",
+    ]);
+
+    let story = last_line(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{story}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(story["final"], story["submitted"]);
+    assert_eq!(story["state_roots_agree"], true);
+    let epochs = story["epochs"].as_array().expect("epochs");
+    let has = |epoch: &Value, name: &str| {
+        let seats = epoch["validators"].as_array().expect("validators");
+        assert_eq!(seats.len(), 4, "{epoch}");
+        seats.iter().any(|seat| seat["name"] == name)
+    };
+    let (first, last) = (&epochs[0], &epochs[epochs.len() - 1]);
+    assert!(has(first, "institute") && !has(first, "hospital-2"));
+    assert!(has(last, "institute") && !has(last, "hospital-2"));
+    let between = epochs
+        .iter()
+        .find(|epoch| has(epoch, "hospital-2"))
+        .expect("an epoch with the fifth member");
+    assert!(!has(between, "institute"));
+    assert!(between["final"].as_u64() > Some(0), "{between}");
+}
+
 /// What a run leaves, from which anybody can check what it did.
 struct Kept {
     anchor: PathBuf,

@@ -34,29 +34,37 @@ pub(super) struct Homes {
     _temporary: Option<tempfile::TempDir>,
 }
 
+/// What a local network is like, where the preset leaves a choice.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    /// Each member's weight.
+    pub(super) weights: Vec<u64>,
+    pub(super) seats: Option<u16>,
+    pub(super) epoch_blocks: Option<u64>,
+}
+
 impl Homes {
     /// Makes keys, genesis, configurations and empty journals in `keep`, or in a temporary folder.
-    pub(super) fn make(
-        count: u16,
-        epoch_blocks: Option<u64>,
-        keep: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    pub(super) fn make(shape: &Shape, keep: Option<&Path>) -> Result<Self, Failure> {
         let (root, temporary) = folder(keep)?;
-        let members: Vec<(String, Role)> = (0..usize::from(count)).map(member).collect();
+        let members: Vec<(String, Role)> = (0..shape.weights.len()).map(member).collect();
         let keys = members
             .iter()
             .map(|(name, _)| new_keys(&Home::new(root.join(name))))
             .collect::<Result<Vec<_>, Failure>>()?;
-        let spec = genesis::new_spec(
+        let mut spec = genesis::new_spec(
             "local",
             genesis::now()?,
-            epoch_blocks,
+            shape.epoch_blocks,
             members
                 .iter()
-                .zip(&keys)
-                .map(|((name, role), keys)| member_spec(name, *role, keys))
+                .zip(keys.iter().zip(&shape.weights))
+                .map(|((name, role), (keys, weight))| member_spec(name, *role, *weight, keys))
                 .collect(),
         );
+        if let Some(seats) = shape.seats {
+            spec.consensus.seats = seats;
+        }
         spec.check().map_err(Failure::usage)?;
         let genesis_file = root.join("genesis.toml");
         write(&genesis_file, spec.to_toml().as_bytes())?;
@@ -177,7 +185,7 @@ fn member(index: usize) -> (String, Role) {
     (name, role)
 }
 
-fn member_spec(name: &str, role: Role, keys: &NodeKeys) -> MemberSpec {
+fn member_spec(name: &str, role: Role, weight: u64, keys: &NodeKeys) -> MemberSpec {
     let public = keys.public();
     MemberSpec {
         name: name.to_owned(),
@@ -186,7 +194,7 @@ fn member_spec(name: &str, role: Role, keys: &NodeKeys) -> MemberSpec {
         validator_key: public.validator,
         network_key: public.network,
         exchange_key: public.exchange,
-        weight: 1,
+        weight,
     }
 }
 
@@ -270,6 +278,14 @@ const ANCHOR: &str = "anchor";
 mod tests {
     use super::*;
 
+    fn equal(members: usize) -> Shape {
+        Shape {
+            weights: vec![1; members],
+            seats: None,
+            epoch_blocks: None,
+        }
+    }
+
     #[test]
     fn members_repeat_with_names_of_their_own() {
         let names: Vec<String> = (0..6).map(|index| member(index).0).collect();
@@ -290,7 +306,7 @@ mod tests {
     /// All homes are whole, agree on the chain, and name one another.
     #[test]
     fn every_home_can_be_read_by_a_node() {
-        let homes = Homes::make(5, None, None).expect("made");
+        let homes = Homes::make(&equal(5), None).expect("made");
 
         for local in homes.validators() {
             let files = crate::home::NodeFiles::read(local.home.clone()).expect("a whole home");
@@ -305,7 +321,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("mine"), "x").expect("written");
 
-        let failure = Homes::make(4, None, Some(folder.path())).expect_err("refused");
+        let failure = Homes::make(&equal(4), Some(folder.path())).expect_err("refused");
 
         assert_eq!(failure.code, 2);
     }

@@ -187,7 +187,7 @@ fn proven_ids(folder: &Path) -> Result<BTreeSet<TxId>, LocalnetError> {
 
 /// Waits until all validators are at one height, and compares the roots of the state after it. If the chain does not rest until
 /// `end`, compares the roots below the highest height that is final on all.
-fn compare_roots(
+pub(super) fn compare_roots(
     validators: &Validators,
     end: Instant,
     interrupt: &Interrupt,
