@@ -368,7 +368,9 @@ impl Sim {
         self.checks.at(self.now_ms, WALL_START_MS + self.now_ms);
     }
 
-    fn network_key(&self, node: usize) -> PublicKey {
+    /// The key by which the others know a node.
+    #[must_use]
+    pub fn network_key(&self, node: usize) -> PublicKey {
         self.network_keys[self.members[node]]
     }
 }

@@ -461,7 +461,7 @@ impl Node {
         let (Some(running), Some(journal)) = (&self.running, &self.journal) else {
             return;
         };
-        if journal.size_bytes() <= JOURNAL_REWRITE_BYTES {
+        if journal.size_bytes() <= JOURNAL_REWRITE_BYTES || running.replica.is_suspended() {
             return;
         }
         if let Err(error) = running.ledger.sync() {
@@ -518,6 +518,13 @@ impl Node {
         if let Some(problem) = problem {
             let message = format!("{} keeps {problem}", self.identity.name);
             checks.violate(Property::Bounded, message);
+        }
+    }
+
+    /// Fills its journal's disk, or makes room on it.
+    pub(super) fn set_disk_full(&mut self, full: bool) {
+        if let Some(journal) = &self.journal {
+            journal.set_full(full);
         }
     }
 

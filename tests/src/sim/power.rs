@@ -35,6 +35,22 @@ impl Sim {
         self.nodes[node].die_in(steps);
     }
 
+    /// Fills a node's disk, or makes room on it: the runtime tells the replica, and what the journal is given meanwhile fails.
+    pub fn set_disk_full(&mut self, node: usize, full: bool) {
+        let input = if full {
+            Input::DiskFull
+        } else {
+            Input::DiskFree
+        };
+        self.nodes[node].set_disk_full(full);
+        self.input(node, input);
+    }
+
+    /// An operator asks a node why nothing is final.
+    pub fn ask_to_explain(&mut self, node: usize) {
+        self.input(node, Input::Explain);
+    }
+
     /// Ends a node at once. What was not synced is lost, torn or kept, as the seed says: the process may have been killed,
     /// or the machine have lost its power.
     pub fn crash(&mut self, node: usize) {

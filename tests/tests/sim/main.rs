@@ -3,6 +3,7 @@
 mod crashes;
 mod epochs;
 mod evidence;
+mod full_disk;
 mod hostile;
 
 use salus_primitives::lane::Lane;
