@@ -321,6 +321,32 @@ impl Sim {
         }
     }
 
+    /// From here on a node's frames go through the hands of an adversary.
+    fn corrupt(&mut self, node: usize, behaviours: &[byzantine::Behaviour]) {
+        let member = self.members[node];
+        let keys = &self.keys[member];
+        let signers = (0..node::GENERATIONS).map(|n| keys.validator_of(n).signer());
+        let dice = scenario::Dice::new(self.seed, 1_000 + node as u64);
+        let adversary = Adversary::new(
+            behaviours.to_vec(),
+            dice,
+            self.operators[member].clone(),
+            signers.collect(),
+        );
+        self.adversaries.insert(node, adversary);
+        self.nodes[node].release();
+    }
+
+    /// A second node of a member, on disks of its own.
+    fn add_twin(&mut self, member: usize) -> usize {
+        let index = self.nodes.len();
+        let keys = self.keys[member].clone();
+        let twin = Node::new(Arc::clone(&self.genesis), keys, index as u64);
+        self.nodes.push(twin);
+        self.members.push(member);
+        index
+    }
+
     fn stand_of(&self, node: usize) -> byzantine::Stand {
         let own = &self.nodes[node];
         byzantine::Stand::new(&self.genesis, own, self.now_ms)

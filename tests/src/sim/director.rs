@@ -5,7 +5,7 @@ mod load;
 mod politics;
 
 use super::Sim;
-use super::byzantine::Adversary;
+use super::byzantine::Behaviour;
 use super::history::Moment;
 use super::scenario::{Dice, Part, Scenario};
 use politics::Politics;
@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) struct Director<'a> {
     scenario: &'a Scenario,
     dice: Dice,
+    /// Pairs of nodes of one member.
+    twins: Vec<(usize, usize)>,
     next_fault_ms: u64,
     next_load_ms: u64,
     /// Nodes that are down, and when they start again.
@@ -32,6 +34,7 @@ impl<'a> Director<'a> {
     /// Starts the cluster: faulty members first declared, then every node.
     pub(super) fn start(scenario: &'a Scenario, sim: &mut Sim) -> Self {
         let mut dice = Dice::new(scenario.options.seed, 2);
+        let mut twins = Vec::new();
         for (member, part) in (0..).zip(&scenario.parts) {
             let entity = EntityId::of_name(&sim.keys[member].name);
             match part {
@@ -42,10 +45,12 @@ impl<'a> Director<'a> {
                 }
                 Part::Byzantine(behaviours) => {
                     sim.checks.declare_byzantine(entity);
-                    sim.nodes[member].release();
-                    let dice = Dice::new(scenario.options.seed, 1_000 + member as u64);
-                    let adversary = Adversary::new(behaviours.clone(), dice);
-                    sim.adversaries.insert(member, adversary);
+                    sim.corrupt(member, behaviours);
+                    if behaviours.contains(&Behaviour::Twin) {
+                        let twin = sim.add_twin(member);
+                        sim.corrupt(twin, &[]);
+                        twins.push((member, twin));
+                    }
                 }
                 Part::Wiped => sim.checks.declare_absent(entity),
                 Part::HourOff(offset) => {
@@ -54,19 +59,22 @@ impl<'a> Director<'a> {
                 }
             }
         }
-        for node in 0..sim.len() {
-            sim.start(node);
-        }
-        Self {
+        let mut director = Self {
             scenario,
             dice,
+            twins,
             next_fault_ms: scenario.fault_every_ms,
             next_load_ms: 1,
             restarts: BTreeMap::new(),
             to_wipe: scenario.members(|part| *part == Part::Wiped),
             sent: VecDeque::new(),
             politics: Politics::new(scenario),
+        };
+        director.part_twins(sim);
+        for node in 0..sim.len() {
+            sim.start(node);
         }
+        director
     }
 
     /// Lets faults and load happen until the scenario's views are gone through.

@@ -83,6 +83,10 @@ impl Sim {
         &self.counts
     }
 
+    pub(super) fn adversaries(&self) -> impl Iterator<Item = &super::Adversary> {
+        self.adversaries.values()
+    }
+
     pub(super) fn count(&mut self, what: &'static str, times: u64) {
         if times > 0 {
             *self.counts.entry(what).or_default() += times;

@@ -141,7 +141,6 @@ impl Sim {
     }
 
     /// Lets a node reach, and be reached by, these only: one of two twins.
-    #[allow(dead_code, reason = "the other behaviours follow")]
     pub(super) fn set_side(&mut self, node: usize, side: BTreeSet<usize>) {
         self.links.sides.insert(node, side);
     }

@@ -81,6 +81,11 @@ fn carry_out(scenario: &Scenario, sim: &mut Sim) {
 fn report(scenario: &Scenario, sim: &Sim) -> Report {
     let mut faults = sim.counts().clone();
     scenario.describe(&mut faults);
+    for adversary in sim.adversaries() {
+        for (what, count) in adversary.counts() {
+            *faults.entry(what).or_default() += count;
+        }
+    }
     let violations = sim.violations().to_vec();
     let log = if violations.is_empty() {
         String::new()

@@ -145,7 +145,6 @@ impl Dice {
     }
 
     /// Bytes.
-    #[allow(dead_code, reason = "the other behaviours follow")]
     pub(super) fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.0.fill_bytes(&mut bytes);

@@ -8,11 +8,12 @@ use crate::sim::scenario::Part;
 use crate::sim::{SKEW_MAX_MS, Sim};
 use salus_storage::journal::JournalFaults;
 use salus_storage::memory::{FaultPlan, WriteFault};
+use std::collections::BTreeSet;
 
 impl Director<'_> {
     /// One fault, or the end of one.
     pub(super) fn fault(&mut self, sim: &mut Sim) {
-        match self.dice.below(20) {
+        match self.dice.below(21) {
             0..=3 => self.change_weather(sim),
             4..=6 => self.cut_links(sim),
             7..=8 => {
@@ -24,6 +25,7 @@ impl Director<'_> {
             15..=16 => self.fail_disks(sim),
             17 => self.jump_clock(sim),
             18 => self.lose_votes(sim),
+            19 => self.part_twins(sim),
             _ => {
                 if let Some(member) = self.to_wipe.pop() {
                     self.wipe(sim, member);
@@ -150,6 +152,20 @@ impl Director<'_> {
             let view = view.plus(self.dice.between(1, 3));
             sim.count("views_of_lost_votes", 1);
             sim.lose_votes_of(epoch, view);
+        }
+    }
+
+    /// Each of two twins gets its own half of the others, until the next time.
+    pub(super) fn part_twins(&mut self, sim: &mut Sim) {
+        for (one, other) in self.twins.clone() {
+            let mut sides = [BTreeSet::new(), BTreeSet::new()];
+            for node in (0..sim.len()).filter(|node| *node != one && *node != other) {
+                sides[self.dice.index(2)].insert(node);
+            }
+            let [first, second] = sides;
+            sim.count("twins_parted", 1);
+            sim.set_side(one, first);
+            sim.set_side(other, second);
         }
     }
 
