@@ -97,11 +97,14 @@ impl Behaviour {
         }
     }
 
-    /// One to four of them.
+    /// One to five of them. A manager's lies are rare, as its turns are, so that they are drawn more often.
     pub(super) fn draw(dice: &mut Dice) -> Vec<Self> {
         let mut drawn: Vec<Self> = (0..dice.between(1, 4))
             .map(|_| *dice.pick(&Self::ALL))
             .collect();
+        if dice.percent(50) {
+            drawn.push(*dice.pick(&[Self::Equivocating, Self::InvalidProposals]));
+        }
         drawn.sort_unstable();
         drawn.dedup();
         drawn

@@ -180,7 +180,7 @@ impl Scenario {
                 delay_ms_max: [30, 150, 500][roughness as usize],
                 execution_ms_max: dice.between(0, 40),
             },
-            fault_every_ms: dice.between(300, 3_000),
+            fault_every_ms: dice.between(50, 1_000),
             load_every_ms: dice.between(20, 300),
             chain: ChainShape {
                 tenure: dice.between(1, 6),

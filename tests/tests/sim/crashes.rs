@@ -49,7 +49,7 @@ fn torment(sim: &mut Sim, rounds: usize) {
 /// Deaths between writing, syncing, sending and committing, with unsynced writes lost, torn or kept.
 #[test]
 fn crashing_nodes_never_contradict_themselves_and_catch_up() {
-    for seed in 100..125 {
+    for seed in 100..108 {
         let mut sim = Sim::new(seed, &EQUAL, Plan::rough());
         torment(&mut sim, 12);
         level(&sim, seed);
@@ -59,7 +59,7 @@ fn crashing_nodes_never_contradict_themselves_and_catch_up() {
 /// The same with seven members of different weight.
 #[test]
 fn weighted_members_crash_and_catch_up_too() {
-    for seed in 500..506 {
+    for seed in 500..503 {
         let mut sim = Sim::new(seed, &[5, 4, 4, 3, 2, 1, 1], Plan::rough());
         torment(&mut sim, 10);
         level(&sim, seed);
@@ -69,7 +69,7 @@ fn weighted_members_crash_and_catch_up_too() {
 /// All lose their power at one moment: what was final for anyone is final again, from journals alone.
 #[test]
 fn a_power_cut_at_all_nodes_takes_nothing_that_was_final() {
-    for seed in 600..612 {
+    for seed in 600..606 {
         let mut sim = Sim::new(seed, &EQUAL, Plan::calm());
         for round in 0..25 {
             sim.submit(round % 4, Lane::Routine);
