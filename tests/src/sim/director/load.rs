@@ -5,7 +5,7 @@ use crate::sim::Sim;
 use salus_primitives::lane::Lane;
 
 /// How many transactions clients remember, to send them again.
-const SENT_MAX: usize = 64;
+const SENT_MAX: usize = 256;
 
 impl Director<'_> {
     /// A client does something.
@@ -24,7 +24,11 @@ impl Director<'_> {
                 sim.count("transactions_about_to_expire", 1);
                 self.send(sim, node, lane, blocks);
             }
-            13 => self.send(sim, node, lane, window),
+            // as late as may be: what is sent again then stands at the very edge of the window
+            13 => {
+                let blocks = window + self.dice.below(2);
+                self.send(sim, node, lane, blocks);
+            }
             14..=16 => self.send_again(sim, node),
             17 => {
                 for _ in 0..self.dice.between(4, 20) {
@@ -48,7 +52,17 @@ impl Director<'_> {
         if self.sent.is_empty() {
             return;
         }
-        let index = self.dice.index(self.sent.len());
+        let height = sim.node(node).final_height();
+        let ending: Vec<usize> = (0..self.sent.len())
+            .filter(|index| {
+                let last = self.sent[*index].body().valid_until;
+                (1..=3).contains(&last.since(height))
+            })
+            .collect();
+        let index = match ending.is_empty() {
+            true => self.dice.index(self.sent.len()),
+            false => *self.dice.pick(&ending),
+        };
         sim.count("transactions_sent_again", 1);
         let transaction = self.sent[index].clone();
         sim.offer(node, transaction);
