@@ -11,6 +11,7 @@ pub mod byzantine;
 pub mod check;
 mod client;
 mod director;
+pub mod durable;
 mod event;
 pub mod history;
 mod judge;

@@ -1,13 +1,15 @@
 //! One simulated node: the production replica, execution and ledger, on disks that forget and fail.
 
 use super::check::{Checks, Finality, Identity};
+use super::durable::Durable;
 use super::history::Moment;
 use super::property::Property;
 use crate::keys::MemberKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use salus_consensus::clock::{Monotonic, Now};
-use salus_consensus::config::Voter;
+use salus_consensus::config::{Timing, Voter};
+use salus_consensus::engine::Engine;
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
 use salus_contracts::native::staking;
 use salus_genesis::block::GenesisBlock;
@@ -33,7 +35,6 @@ use salus_storage::journal::{
 };
 use salus_storage::ledger::{Ledger, Retention};
 use salus_storage::memory::{FaultPlan, MemoryStore};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A node and its disks.
@@ -49,7 +50,7 @@ pub struct Node {
     /// None once it was lost: the node only observes.
     journal: Option<MemoryJournal>,
     /// What its journal says that it signed.
-    durable: BTreeSet<Statement>,
+    durable: Durable,
     /// After how many more steps of carrying out effects the node dies in the middle of them.
     dies_in: Option<u64>,
     /// Whether its disks were told to fail.
@@ -116,6 +117,7 @@ impl Node {
             obeys: true,
         };
         let journal = MemoryJournal::create(journal_identity(&genesis, &keys));
+        let timing = Timing::from(&genesis.parameters);
         let signers = (0..GENERATIONS)
             .map(|generation| keys.validator_of(generation).signer())
             .collect();
@@ -128,7 +130,7 @@ impl Node {
             signers,
             store: Arc::new(MemoryStore::new()),
             journal: Some(journal),
-            durable: BTreeSet::new(),
+            durable: Durable::new(timing),
             dies_in: None,
             disk_fails: false,
             clock_offset_ms: 0,
@@ -167,7 +169,7 @@ impl Node {
                 codec::decode::<JournalEntry>(bytes, JOURNAL_ENTRY_MAX).expect("own records decode")
             }));
         }
-        self.durable = entries.iter().filter_map(statement_of).collect();
+        self.durable = Durable::of(Timing::from(&self.genesis.parameters), &entries);
         let entropy = ChaCha20Rng::seed_from_u64(
             seed ^ (u64::from(self.life) << 32) ^ self.index.rotate_right(8),
         );
@@ -195,6 +197,8 @@ impl Node {
         }
         let mut effects = Vec::new();
         let replica = Replica::restore(origin, now, &mut effects);
+        let engine = replica.engine();
+        self.durable.stands_in(engine.epoch(), engine.view());
         self.running = Some(Running {
             replica,
             execution: Execution::new(Arc::clone(&ledger)),
@@ -315,14 +319,17 @@ impl Node {
         };
         match effect {
             Effect::Persist(entry) => {
-                if let Some(statement) = statement_of(&entry) {
+                if let Some(statement) = self.durable.add(&entry) {
                     let proposes = matches!(entry, JournalEntry::Proposal(_));
                     checks.note(Moment::Signed {
                         name: self.identity.name.clone(),
                         statement,
                         proposes,
                     });
-                    self.durable.insert(statement);
+                    if self.identity.obeys {
+                        let holds = holds(running.replica.engine(), &statement);
+                        checks.on_signed(&self.identity, &self.durable, &statement, holds);
+                    }
                 }
             }
             Effect::Admitted { .. } | Effect::Expired(_) => {}
@@ -741,12 +748,7 @@ impl Node {
 }
 
 /// Hands what a node says to the checks, unless it may say anything. Says how many votes are in it.
-fn said(
-    identity: &Identity,
-    durable: &BTreeSet<Statement>,
-    checks: &mut Checks,
-    frame: &Frame,
-) -> u64 {
+fn said(identity: &Identity, durable: &Durable, checks: &mut Checks, frame: &Frame) -> u64 {
     if identity.obeys {
         checks.on_sent(identity, durable, frame)
     } else {
@@ -754,12 +756,13 @@ fn said(
     }
 }
 
-/// What a journal record says that its node signed.
-const fn statement_of(entry: &JournalEntry) -> Option<Statement> {
-    match entry {
-        JournalEntry::Vote(vote) => Some(vote.statement),
-        JournalEntry::Proposal(proposal) => Some(proposal.vote.statement),
-        JournalEntry::Entry(_) | JournalEntry::Body(_) => None,
+/// Whether a node has the block that it finalises, or has had it final since.
+fn holds(engine: &Engine, statement: &Statement) -> bool {
+    match statement {
+        Statement::Finalize { epoch, view, block } => {
+            engine.body(block).is_some() || engine.epoch() != *epoch || engine.final_view() >= *view
+        }
+        Statement::Notarize { .. } | Statement::Nullify { .. } => true,
     }
 }
 

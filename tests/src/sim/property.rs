@@ -14,8 +14,11 @@ pub enum Property {
     NoContradiction,
     /// A node votes with its own seat and the very key that the epoch's set names, or not at all.
     NamedKeyOnly,
-    /// A vote is in the journal before it is sent (rule 8).
+    /// A vote is in the journal before it is sent, and what it rests on: the block that it notarises, the notarisation that it
+    /// finalises by, the certificate by which its view was entered (rule 8).
     PersistedBeforeSent,
+    /// Who signs a finalise vote has the block (rule 4).
+    FinalizesWhatItHas,
     /// A certificate that an honest node passes on, or rests finality on, has a quorum of good signatures.
     CertificatesHold,
     /// No transaction is final twice, and what is final is on every honest node's disk.
@@ -54,6 +57,7 @@ impl Property {
             Self::NoContradiction => "no_contradiction",
             Self::NamedKeyOnly => "named_key_only",
             Self::PersistedBeforeSent => "persisted_before_sent",
+            Self::FinalizesWhatItHas => "finalizes_what_it_has",
             Self::CertificatesHold => "certificates_hold",
             Self::TransactionsOnce => "transactions_once",
             Self::TransactionsAdmissible => "transactions_admissible",

@@ -1,13 +1,13 @@
 //! What honest nodes say: with the right key, never against themselves, and never before it is on disk.
 
 use super::{Checks, Identity};
+use crate::sim::durable::Durable;
 use crate::sim::property::Property;
 use salus_consensus::message::Message;
 use salus_consensus::vote::Vote;
 use salus_node::wire::{Frame, Response};
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::ids::{BlockId, Epoch, Seat, View};
-use std::collections::BTreeSet;
 
 /// What a seat has said aloud in one view.
 #[derive(Debug, Default)]
@@ -18,21 +18,21 @@ pub(super) struct Said {
 }
 
 impl Checks {
-    /// An honest node sends a frame. `durable` are the statements in its journal. Says how many votes are in it.
+    /// An honest node sends a frame. `durable` is what its journal holds. Says how many votes are in it.
     pub(in crate::sim) fn on_sent(
         &mut self,
         node: &Identity,
-        durable: &BTreeSet<Statement>,
+        durable: &Durable,
         frame: &Frame,
     ) -> u64 {
         let votes = votes_of(frame);
         for vote in votes {
             self.on_vote(node, vote);
-            if !durable.contains(&vote.statement) {
+            if let Some(missing) = durable.missing(&vote.statement) {
                 self.violate(
                     Property::PersistedBeforeSent,
                     format!(
-                        "{} sends {:?}, which its journal does not have",
+                        "{} sends {:?}, and its journal does not have {missing}",
                         node.name, vote.statement
                     ),
                 );
@@ -42,6 +42,32 @@ impl Checks {
             self.on_certificate(node, certificate);
         }
         votes.len() as u64
+    }
+
+    /// An honest node has signed a statement and written it into its journal. `holds` says whether it has the block it finalises.
+    pub(in crate::sim) fn on_signed(
+        &mut self,
+        node: &Identity,
+        durable: &Durable,
+        statement: &Statement,
+        holds: bool,
+    ) {
+        let (epoch, view) = (statement.epoch(), statement.view());
+        if matches!(statement, Statement::Notarize { .. }) && durable.gave_up(epoch, view) {
+            self.violate(
+                Property::NoContradiction,
+                format!("{} gave up the view of {statement:?} before", node.name),
+            );
+        }
+        if !holds {
+            self.violate(
+                Property::FinalizesWhatItHas,
+                format!(
+                    "{} signs {statement:?} and does not have the block",
+                    node.name
+                ),
+            );
+        }
     }
 
     fn on_vote(&mut self, node: &Identity, vote: &Vote) {
