@@ -40,9 +40,13 @@ impl Load {
         let genesis = network.genesis();
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(AtomicU64::new(0));
-        let clients = (0u64..)
-            .zip(network.nodes())
-            .map(|(number, node)| {
+        // devices of its own: a second load on a network registers others
+        static CLIENTS: AtomicU64 = AtomicU64::new(0);
+        let clients = network
+            .nodes()
+            .iter()
+            .map(|node| {
+                let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
                 let client = Client {
                     api: node.client(),
                     genesis,
