@@ -44,11 +44,29 @@ fn assert_finality_without(network: &mut Network, index: usize) {
     network.wait_ready();
 }
 
+/// A network in which nobody is set inactive: members are stopped here for whole epochs, and four are needed for a legal set.
+fn lenient() -> Network {
+    let network = Network::four_with_epochs(EPOCH).started();
+    pass(&network, &[0, 1, 2], &["set-participation", "0"]);
+    network
+}
+
+/// The key with which a member has its seat in the present epoch: the only one whose votes count.
+fn seat_key(network: &Network, member: &str) -> String {
+    let api = network.nodes()[0].client();
+    let answer = salus_ok(&["validators", "--api", api.base(), "--json"]);
+    let set: serde_json::Value = serde_json::from_str(&answer).expect("one object");
+    let seats = set["validators"].as_array().expect("seats");
+    let seat = seats.iter().find(|seat| seat["name"] == member);
+    let key = seat.expect("a seat")["key"].as_str();
+    key.expect("a key").to_owned()
+}
+
 /// A fifth member is admitted and votes; a validator's keys rotate without a restart of its process; the fifth member retires.
 #[test]
 fn members_come_rotate_their_keys_and_go_while_transactions_are_final() {
     let _machine = machine();
-    let mut network = Network::four_with_epochs(EPOCH).started();
+    let mut network = lenient();
     let traffic = Traffic::start(&network);
 
     // its node runs before anybody knows it: it is refused, and says so
@@ -84,7 +102,8 @@ fn members_come_rotate_their_keys_and_go_while_transactions_are_final() {
 
     let home = text(network.nodes()[pharmacy].home().to_owned());
     let process = network.nodes()[pharmacy].pid();
-    salus_ok(&["keys", "rotate", "--home", &home, "--network"]);
+    let old_key = seat_key(&network, "pharmacy");
+    let new_keys = salus_ok(&["keys", "rotate", "--home", &home, "--network"]);
     pass(
         &network,
         &[pharmacy, hospital, ministry, clinic],
@@ -94,6 +113,9 @@ fn members_come_rotate_their_keys_and_go_while_transactions_are_final() {
     eventually("the pharmacy goes on with its new keys", || !next.exists());
     wait_standing(&network.nodes()[pharmacy], "votes");
     network.wait_ready();
+    let key = seat_key(&network, "pharmacy");
+    assert_ne!(key, old_key);
+    assert!(new_keys.contains(&key), "{new_keys} against {key}");
     assert_eq!(network.nodes()[pharmacy].pid(), process);
     assert!(network.node(pharmacy).is_running());
     assert_finality_without(&mut network, institute);
@@ -126,7 +148,7 @@ fn members_come_rotate_their_keys_and_go_while_transactions_are_final() {
 #[test]
 fn a_wiped_node_observes_until_governance_rotates_its_key() {
     let _machine = machine();
-    let mut network = Network::four_with_epochs(EPOCH).started();
+    let mut network = lenient();
     let traffic = Traffic::start(&network);
     wait_blocks(&network, 2 * EPOCH);
 
@@ -153,4 +175,55 @@ fn a_wiped_node_observes_until_governance_rotates_its_key() {
     assert_all_final(network.nodes(), &ids);
     let agreed = network.wait_agreement();
     network.assert_one_chain((1..=agreed.final_height).step_by(7));
+}
+
+/// What a member decides about its weight is what it reads back, and a refusal comes with the contract's name for it.
+#[test]
+fn a_member_decides_about_its_weight_and_reads_it_back() {
+    let _machine = machine();
+    let network = Network::running();
+    let institute = &network.nodes()[3];
+    let api = institute.client();
+    let members = || salus_ok(&["members", "--api", api.base()]);
+    let line = |name: &str| {
+        let text = members();
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.expect("its line").to_owned()
+    };
+    assert!(line("institute").contains("institute=1"));
+
+    institute.tx(&["delegate", "--to", "pharmacy"]);
+    assert!(line("institute").contains("pharmacy=1"));
+    institute.tx(&["delegate", "--part", "ministry=1"]);
+    assert!(line("institute").contains("ministry=1"));
+    institute.tx(&["withdraw"]);
+    institute.tx(&["step-down"]);
+    assert!(line("institute").ends_with("does not stand"));
+    institute.tx(&["stand"]);
+    assert!(line("institute").ends_with("stands"));
+
+    let home = text(institute.home().to_owned());
+    let refused = salus(&[
+        "tx",
+        "return",
+        "--home",
+        &home,
+        "--api",
+        api.base(),
+        "--wait",
+    ]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(said.contains("failed: not_inactive"), "{said}");
+
+    let proposals = || salus_ok(&["proposals", "--api", api.base()]);
+    assert_eq!(proposals(), "no proposal is open\n");
+    let id = institute.tx(&["propose", "set-participation", "40"]);
+    assert!(proposals().contains(&id));
+    assert!(proposals().contains("set_participation, percent 40"));
+    network.nodes()[0].tx(&["sign", &id]);
+    network.nodes()[1].tx(&["sign", &id]);
+    eventually("the proposal has passed on every node", || {
+        proposals() == "no proposal is open\n"
+    });
 }
