@@ -20,11 +20,14 @@ use std::sync::Arc;
 
 mod absorb;
 mod finalize;
+mod kept;
 mod notarize;
 mod propose;
 mod restore;
 mod standing;
 mod timers;
+
+pub use kept::Kept;
 
 #[cfg(test)]
 mod tests;

@@ -512,6 +512,10 @@ impl Node {
                 "more transactions than its lanes hold",
             ),
             (
+                !engine.kept().is_within(&engine.kept_max()),
+                "more of the views that are not final than it may",
+            ),
+            (
                 running.execution.pending() as u64 > blocks_max,
                 "more executed blocks than views that are not final",
             ),
@@ -523,7 +527,12 @@ impl Node {
         .into_iter()
         .find_map(|(holds, problem)| holds.then_some(problem));
         if let Some(problem) = problem {
-            let message = format!("{} keeps {problem}", self.identity.name);
+            let message = format!(
+                "{} keeps {problem}: {:?} of {:?}",
+                self.identity.name,
+                engine.kept(),
+                engine.kept_max()
+            );
             checks.violate(Property::Bounded, message);
         }
     }
