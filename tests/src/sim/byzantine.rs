@@ -1,7 +1,7 @@
 //! Members that do what they like with their own keys.
 //!
 //! A Byzantine member's node is the production replica, so it has real views, real votes and real certificates. What it
-//! would say passes through an [`Adversary`], which holds it back, changes it, adds to it and signs it anew. It has the keys
+//! would say passes through an adversary, which holds it back, changes it, adds to it and signs it anew. It has the keys
 //! of its member and no others. Two nodes of one member, each in its own half of the network, are *twins*: both are honest
 //! replicas, and together they contradict each other.
 

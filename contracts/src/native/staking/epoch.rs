@@ -11,7 +11,7 @@ use salus_primitives::parameters::ChainParameters;
 use salus_primitives::state::{StateRead, StateReadError, WriteSet};
 use salus_primitives::validators::{Validator, ValidatorSet};
 
-/// What follows the last block of an epoch: sets inactive who missed too many votes in the epoch before ([`judge`]), elects the
+/// What follows the last block of an epoch: sets inactive who missed too many votes in the epoch before (`attendance.rs`), elects the
 /// validators of the epoch after the next by the state after that, records them, and forgets those of [`SETS_KEPT`] epochs before.
 ///
 /// If there is no legal set, the validators of the next epoch continue, with the keys they have now.
