@@ -13,6 +13,7 @@ mod client;
 mod director;
 pub mod durable;
 mod event;
+mod grounds;
 pub mod history;
 mod judge;
 mod look;

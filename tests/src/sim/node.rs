@@ -2,6 +2,7 @@
 
 use super::check::{Checks, Finality, Identity};
 use super::durable::Durable;
+use super::grounds::lacking;
 use super::history::Moment;
 use super::property::Property;
 use crate::keys::MemberKeys;
@@ -9,7 +10,6 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use salus_consensus::clock::{Monotonic, Now};
 use salus_consensus::config::{Timing, Voter};
-use salus_consensus::engine::Engine;
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
 use salus_contracts::native::staking;
 use salus_genesis::block::GenesisBlock;
@@ -21,7 +21,7 @@ use salus_node::serve::answer;
 use salus_node::verify::verify_transactions;
 use salus_node::wire::Frame;
 use salus_primitives::block::Block;
-use salus_primitives::certificate::{Certificate, Statement};
+use salus_primitives::certificate::Certificate;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::{PublicKey, Signer};
 use salus_primitives::hash::Digest;
@@ -327,8 +327,9 @@ impl Node {
                         proposes,
                     });
                     if self.identity.obeys {
-                        let holds = holds(running.replica.engine(), &statement);
-                        checks.on_signed(&self.identity, &self.durable, &statement, holds);
+                        let timing = Timing::from(&self.genesis.parameters);
+                        let lacking = lacking(running.replica.engine(), timing, &statement);
+                        checks.on_signed(&self.identity, &self.durable, &statement, lacking);
                     }
                 }
             }
@@ -762,16 +763,6 @@ fn said(identity: &Identity, durable: &Durable, checks: &mut Checks, frame: &Fra
         checks.on_sent(identity, durable, frame)
     } else {
         0
-    }
-}
-
-/// Whether a node has the block that it finalises, or has had it final since.
-fn holds(engine: &Engine, statement: &Statement) -> bool {
-    match statement {
-        Statement::Finalize { epoch, view, block } => {
-            engine.body(block).is_some() || engine.epoch() != *epoch || engine.final_view() >= *view
-        }
-        Statement::Notarize { .. } | Statement::Nullify { .. } => true,
     }
 }
 

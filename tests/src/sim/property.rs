@@ -17,6 +17,8 @@ pub enum Property {
     /// A vote is in the journal before it is sent, and what it rests on: the block that it notarises, the notarisation that it
     /// finalises by, the certificate by which its view was entered (rule 8).
     PersistedBeforeSent,
+    /// An honest node notarises only what certificates that it holds justify (rules 2 and 3).
+    JustifiedOnly,
     /// Who signs a finalise vote has the block (rule 4).
     FinalizesWhatItHas,
     /// A certificate that an honest node passes on, or rests finality on, has a quorum of good signatures.
@@ -57,6 +59,7 @@ impl Property {
             Self::NoContradiction => "no_contradiction",
             Self::NamedKeyOnly => "named_key_only",
             Self::PersistedBeforeSent => "persisted_before_sent",
+            Self::JustifiedOnly => "justified_only",
             Self::FinalizesWhatItHas => "finalizes_what_it_has",
             Self::CertificatesHold => "certificates_hold",
             Self::TransactionsOnce => "transactions_once",

@@ -44,13 +44,13 @@ impl Checks {
         votes.len() as u64
     }
 
-    /// An honest node has signed a statement and written it into its journal. `holds` says whether it has the block it finalises.
+    /// An honest node has signed a statement and written it into its journal. `lacking` says what it should have had for that.
     pub(in crate::sim) fn on_signed(
         &mut self,
         node: &Identity,
         durable: &Durable,
         statement: &Statement,
-        holds: bool,
+        lacking: Option<(Property, &'static str)>,
     ) {
         let (epoch, view) = (statement.epoch(), statement.view());
         if matches!(statement, Statement::Notarize { .. }) && durable.gave_up(epoch, view) {
@@ -59,13 +59,10 @@ impl Checks {
                 format!("{} gave up the view of {statement:?} before", node.name),
             );
         }
-        if !holds {
+        if let Some((property, lacking)) = lacking {
             self.violate(
-                Property::FinalizesWhatItHas,
-                format!(
-                    "{} signs {statement:?} and does not have the block",
-                    node.name
-                ),
+                property,
+                format!("{} signs {statement:?} {lacking}", node.name),
             );
         }
     }
