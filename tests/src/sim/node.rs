@@ -454,6 +454,9 @@ impl Node {
             let elected = ended.and_then(|ended| {
                 staking::set(&running.ledger.state(), ended.next().next()).expect("reads")
             });
+            if let Some(set) = &elected {
+                checks.on_members(&self.identity, set, &running.ledger.state());
+            }
             let finality = Finality {
                 id: *id,
                 block,

@@ -3,12 +3,15 @@
 use super::{Adversary, Behaviour, Letter, Lie, Stand};
 use salus_consensus::message::{LIST_MAX, Message, Status};
 use salus_node::wire::{Frame, Request, Response, TRANSACTIONS_MAX};
-use salus_primitives::calls::IDENTITY;
+use salus_primitives::calls::{IDENTITY, STAKING, StakingCall};
+use salus_primitives::certificate::Statement;
 use salus_primitives::codec::{self, Blob};
-use salus_primitives::ids::{Epoch, Height, View};
+use salus_primitives::crypto::sign::Signature;
+use salus_primitives::evidence::Evidence;
+use salus_primitives::ids::{BlockId, Epoch, Height, Seat, View};
 use salus_primitives::lane::Lane;
 use salus_primitives::signed::Signed;
-use salus_primitives::transaction::{Call, SignedTransaction, Transaction};
+use salus_primitives::transaction::{Call, SignedTransaction, TRANSACTION_MAX, Transaction};
 
 impl Adversary {
     /// Now and then something that no honest node sends.
@@ -187,6 +190,12 @@ impl Adversary {
             let first = transactions[0].clone();
             transactions = vec![first; TRANSACTIONS_MAX + 1];
         }
+        if self.dice.percent(10) {
+            transactions.push(self.forged_report(stand, height.plus(window / 2)));
+        }
+        if self.dice.percent(3) {
+            transactions = vec![self.huge(stand, height.plus(window / 2))];
+        }
         self.count("bad_transactions_sent", transactions.len() as u64);
         let to = *self.dice.pick(to);
         letters.push(Letter::now(to, Frame::Transactions(transactions)));
@@ -207,6 +216,38 @@ impl Adversary {
                 payload: Blob(self.dice.bytes(8)),
             },
         };
+        Signed::sign(body, stand.genesis.hash, &self.operator).into_signed()
+    }
+
+    /// Larger than any block's, for the most urgent lane.
+    fn huge(&mut self, stand: &Stand, until: Height) -> SignedTransaction {
+        let mut body = self.transaction(stand, until).body;
+        body.lane = Lane::Emergency;
+        body.call.payload = Blob(self.dice.bytes(TRANSACTION_MAX));
+        Signed::sign(body, stand.genesis.hash, &self.operator).into_signed()
+    }
+
+    /// A contradiction that some seat never signed.
+    fn forged_report(&mut self, stand: &Stand, until: Height) -> SignedTransaction {
+        let seats = u16::try_from(stand.validators.len()).unwrap_or(u16::MAX);
+        let seat = Seat::new(u16::try_from(self.dice.below(seats.into())).unwrap_or(0));
+        let (epoch, view) = (stand.epoch, View::new(1 + self.dice.below(40)));
+        let mut vote = |block: u8| {
+            let mut signature = Signature([0; 64]);
+            signature.0.copy_from_slice(&self.dice.bytes(64));
+            Signed {
+                body: Statement::Notarize {
+                    epoch,
+                    view,
+                    block: BlockId([block; 32]),
+                },
+                signature,
+            }
+        };
+        let report = StakingCall::Report(Box::new(Evidence::new(seat, vote(1), vote(2))));
+        let mut body = self.transaction(stand, until).body;
+        body.lane = Lane::Routine;
+        body.call = Call::new(STAKING, &report);
         Signed::sign(body, stand.genesis.hash, &self.operator).into_signed()
     }
 }

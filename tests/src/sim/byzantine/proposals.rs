@@ -12,6 +12,7 @@ use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, Seat, View};
 use salus_primitives::lane::Lane;
 use salus_primitives::time::Timestamp;
+use salus_primitives::transaction::SignedTransaction;
 use std::collections::BTreeSet;
 
 /// A second proposal in one view.
@@ -180,7 +181,12 @@ impl Adversary {
         if !self.dice.percent(60) {
             return;
         }
-        let fault = *self.dice.pick(&Fault::ALL);
+        // another parent is what can fork a chain
+        let fault = if self.dice.percent(20) {
+            Fault::OldParent
+        } else {
+            *self.dice.pick(&Fault::ALL)
+        };
         let Some(spoilt) = self.spoilt(stand, proposal, fault) else {
             return;
         };
@@ -259,13 +265,22 @@ impl Adversary {
             }
             Fault::Replayed => {
                 let (lane, parent) = (header.lane, header.height);
-                let old = self
+                let fits = |old: &&SignedTransaction| {
+                    old.body.lane == lane && old.body.valid_until >= parent
+                };
+                // the newest may not be final yet, the oldest leaves the window soon
+                let newest = self.dice.percent(50);
+                let mut old = self
                     .memory
                     .blocks()
                     .filter(|(_, old)| old.header.height < parent)
-                    .flat_map(|(_, old)| old.transactions.iter())
-                    .find(|old| old.body.lane == lane && old.body.valid_until >= parent)
-                    .cloned()?;
+                    .flat_map(|(_, old)| old.transactions.iter());
+                let old = if newest {
+                    old.rfind(fits)
+                } else {
+                    old.find(fits)
+                };
+                let old = old.cloned()?;
                 fill(&mut block, vec![old]);
             }
             Fault::Repeated => {
