@@ -2,13 +2,17 @@
 
 use crate::config::{ConfigError, NodeConfig};
 use crate::keys::{KeysError, NodeKeys, PublicKeys, sync_folder};
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
 use salus_genesis::block::GenesisBlock;
 use salus_genesis::genesis::GenesisError;
 use salus_genesis::spec::{GenesisSpec, SpecError};
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{EntityId, GenesisHash};
-use salus_storage::journal::JournalIdentity;
+use salus_storage::journal::{FileJournal, JournalError, JournalIdentity};
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The folder that holds everything of one node.
@@ -84,6 +88,12 @@ impl Home {
         self.data_folder().join("store")
     }
 
+    /// The file that the store of a running node holds a lock on.
+    #[must_use]
+    pub fn lock_file(&self) -> PathBuf {
+        self.store_folder().join("LOCK")
+    }
+
     /// The vote journal of the key that the home was initialised with.
     #[must_use]
     pub fn journal_file(&self) -> PathBuf {
@@ -109,6 +119,67 @@ impl Home {
         } else {
             self.journal_file()
         }
+    }
+
+    /// Keeps a node from starting with this home as long as the file is open.
+    ///
+    /// # Errors
+    /// [`HomeError::InUse`] if one runs, and [`HomeError::Lock`].
+    pub fn hold(&self) -> Result<Option<File>, HomeError> {
+        let path = self.lock_file();
+        let failed = |source| HomeError::Lock {
+            path: path.clone(),
+            source,
+        };
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            // no node has run with it, or its data are gone
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::AGAIN | Errno::ACCESS) => Err(HomeError::InUse {
+                root: self.root.clone(),
+            }),
+            Err(error) => Err(failed(error.into())),
+        }
+    }
+
+    /// Makes rotated keys those that wait to replace the present ones, with an empty vote journal. A key made this moment has never
+    /// voted: beside `salus init` this is the only place that makes a journal.
+    ///
+    /// The keys get their name last and at once: a crash before that leaves a journal, and perhaps keys, that nobody uses, and the
+    /// next try makes others.
+    ///
+    /// # Errors
+    /// [`HomeError::Keys`] with [`KeysError::Exists`] if such keys wait already, and [`HomeError::Journal`].
+    pub fn add_next_keys(&self, next: &NodeKeys, genesis: GenesisHash) -> Result<(), HomeError> {
+        let validator = next.validator.public();
+        let to = self.next_keys_file();
+        let name = hex::encode(&validator.as_bytes()[..8]);
+        let unnamed = self.root.join(format!("keys.next-{name}"));
+        let disk = |source| KeysError::Disk {
+            action: "create",
+            path: to.clone(),
+            source,
+        };
+        next.write_new(&unnamed)?;
+        let journal = FileJournal::create(
+            &self.rotated_journal_file(&validator),
+            journal_identity(genesis, &validator),
+        );
+        // a link, unlike a renaming, never replaces what is there
+        let named = journal.map_err(HomeError::from).and_then(|_| {
+            let linked = std::fs::hard_link(&unnamed, &to);
+            Ok(linked.map_err(|source| match source.kind() {
+                io::ErrorKind::AlreadyExists => KeysError::Exists { path: to.clone() },
+                _ => disk(source),
+            })?)
+        });
+        std::fs::remove_file(&unnamed).map_err(disk)?;
+        named?;
+        Ok(sync_folder(&to).map_err(disk)?)
     }
 
     /// Puts the rotated keys in the place of the others, which are gone by that. Durable on return.
@@ -173,6 +244,23 @@ pub enum HomeError {
     /// The keys are refused.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// A node runs with the home.
+    #[error("a node runs with the home {}; stop it first", root.display())]
+    InUse {
+        /// The home.
+        root: PathBuf,
+    },
+    /// Whether a node runs cannot be found out.
+    #[error("cannot lock {}: {source}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The vote journal of new keys cannot be made.
+    #[error("the vote journal of the new keys: {0}")]
+    Journal(#[from] JournalError),
     /// The genesis file cannot be read.
     #[error("cannot read the genesis file {}: {source}", path.display())]
     ReadGenesis {
@@ -458,5 +546,41 @@ mod tests {
         assert_eq!(now, next);
         assert_eq!(now.network, old.network);
         assert_eq!(home.journal_of(&now.validator), journal);
+    }
+
+    /// Whatever is left of a rotation that was interrupted, the next one makes whole keys with a journal; and never in the place of
+    /// keys that wait.
+    #[test]
+    fn rotated_keys_wait_whole_and_with_their_journal_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::new(folder.path());
+        std::fs::create_dir(home.data_folder()).expect("made");
+        let genesis = chain().0.hash;
+        let keys = NodeKeys::generate().expect("randomness");
+        let rotated = || keys.rotated(Rotation::Validator).expect("randomness");
+
+        // no journal can be made in place of this folder: that is as far as the rotation gets
+        let lost = rotated();
+        let journal = home.rotated_journal_file(&lost.validator.public());
+        std::fs::create_dir(&journal).expect("made");
+        let failed = home.add_next_keys(&lost, genesis);
+        assert!(matches!(failed, Err(HomeError::Journal(_))), "{failed:?}");
+        assert!(!home.next_keys_file().exists());
+
+        let next = rotated();
+        home.add_next_keys(&next, genesis).expect("added");
+        let again = home.add_next_keys(&rotated(), genesis);
+
+        assert!(matches!(
+            again,
+            Err(HomeError::Keys(KeysError::Exists { .. }))
+        ));
+        let waiting = NodeKeys::read(&home.next_keys_file()).expect("keys");
+        assert_eq!(waiting.public(), next.public());
+        let validator = next.public().validator;
+        let identity = journal_identity(genesis, &validator);
+        assert!(FileJournal::open(&home.journal_of(&validator), identity).is_ok());
+        let files = std::fs::read_dir(home.root()).expect("read").count();
+        assert_eq!(files, 2, "keys.next, data, and no other secret");
     }
 }

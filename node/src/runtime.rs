@@ -353,9 +353,16 @@ type OpenJournal = (Option<Box<dyn VoteJournal>>, Vec<JournalEntry>);
 fn open_journal(files: &NodeFiles, keys: &NodeKeys) -> Result<OpenJournal, RunError> {
     let validator = keys.validator.public();
     let identity = journal_identity(files.genesis.hash, &validator);
-    let (journal, replay) = match FileJournal::open(&files.home.journal_of(&validator), identity) {
+    let path = files.home.journal_of(&validator);
+    let (journal, replay) = match FileJournal::open(&path, identity) {
         Ok(opened) => opened,
         Err(JournalError::Missing { .. }) => return Ok((None, Vec::new())),
+        // that of the home's first key, where this key's own is gone
+        Err(JournalError::Foreign { found, .. })
+            if found.genesis == identity.genesis && path == files.home.journal_file() =>
+        {
+            return Ok((None, Vec::new()));
+        }
         Err(error) => return Err(error.into()),
     };
     if let Some(torn) = &replay.torn {

@@ -6,6 +6,7 @@ use crate::client::{ApiClient, ClientError};
 use crate::config::NodeConfig;
 use crate::diagnosis::Verdict;
 use crate::home::Home;
+use crate::keys::NodeKeys;
 use clap::Args;
 use serde::Serialize;
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -139,22 +140,27 @@ fn listens(base: &str) -> Alone {
 
 /// What the node's own files tell.
 fn from_home(home: &Home, reserve_bytes: u64) -> Vec<Alone> {
-    let mut findings = Vec::new();
-    let journal = home.journal_file();
-    if journal.exists() {
-        findings.push(match owner_of(&journal) {
-            Some(pid) => Alone {
-                kind: "running",
-                what: format!("process {pid} runs with this home"),
-                advice: "it runs and does not answer: see whether it is stopped, or waits for the disk",
-            },
-            None => Alone {
-                kind: "not_running",
-                what: "no process runs with this home".to_owned(),
-                advice: "start the node; if it ends by itself, its log says why",
-            },
-        });
-    } else {
+    let mut findings = vec![match owner_of(&home.lock_file()) {
+        Some(pid) => Alone {
+            kind: "running",
+            what: format!("process {pid} runs with this home"),
+            advice: "it runs and does not answer: see whether it is stopped, or waits for the disk",
+        },
+        None => Alone {
+            kind: "not_running",
+            what: "no process runs with this home".to_owned(),
+            advice: "start the node; if it ends by itself, its log says why",
+        },
+    }];
+    // Which of them it votes with the chain decides.
+    let journals: Vec<PathBuf> = [home.keys_file(), home.next_keys_file()]
+        .iter()
+        .filter_map(|file| NodeKeys::read(file).ok())
+        .map(|keys| home.journal_of(&keys.validator.public()))
+        .collect();
+    if let Some(journal) = journals.first()
+        && !journals.iter().any(|journal| journal.exists())
+    {
         findings.push(Alone {
             kind: "no_journal",
             what: format!("there is no vote journal at {}", journal.display()),
@@ -179,7 +185,7 @@ fn owner_of(file: &Path) -> Option<u32> {
     let inode = std::fs::metadata(file).ok()?.ino();
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     locks.lines().find_map(|line| {
-        // 1: FLOCK  ADVISORY  WRITE 12345 08:01:67890 0 EOF
+        // 1: POSIX  ADVISORY  WRITE 12345 08:01:67890 0 EOF
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [_, _, _, _, pid, place, ..] = fields[..] else {
             return None;
@@ -196,6 +202,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Rotation;
+    use salus_storage::rocks::RocksStore;
     use std::net::TcpListener;
 
     /// A port where nobody is, and one where somebody is who says nothing, are told apart.
@@ -210,18 +218,27 @@ mod tests {
         assert_eq!(listens(&base).kind, "not_listening");
     }
 
-    /// Who runs with a home is found without taking its lock.
+    /// Who runs with a home is found without taking its lock, by the store's: which journal is in use changes with the keys, and a
+    /// node without one runs too.
     #[test]
-    fn the_process_that_holds_a_lock_is_found() {
+    fn the_process_that_runs_with_a_home_is_found_whatever_became_of_its_keys() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("journal");
-        let file = std::fs::File::create(&path).expect("created");
-        assert_eq!(owner_of(&path), None);
+        let home = Home::new(folder.path());
+        std::fs::create_dir_all(home.data_folder()).expect("made");
+        let old = NodeKeys::generate().expect("randomness");
+        let rotated = old.rotated(Rotation::Validator).expect("randomness");
+        rotated.write_new(&home.keys_file()).expect("written");
+        let kinds =
+            || -> Vec<&str> { from_home(&home, 0).iter().map(|alone| alone.kind).collect() };
+        assert_eq!(kinds(), ["not_running", "no_journal"]);
 
-        file.try_lock().expect("free");
+        let _store = RocksStore::create(&home.store_folder()).expect("a store");
+        let journal = home.rotated_journal_file(&rotated.public().validator);
+        std::fs::write(journal, "votes").expect("written");
 
-        if std::path::Path::new("/proc/locks").exists() {
-            assert_eq!(owner_of(&path), Some(std::process::id()));
+        if Path::new("/proc/locks").exists() {
+            assert_eq!(kinds(), ["running"]);
+            assert_eq!(owner_of(&home.lock_file()), Some(std::process::id()));
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use super::files::make_folder;
 use super::{Failure, Outcome};
-use crate::home::{Home, journal_identity, read_genesis};
-use crate::keys::{NodeKeys, PublicKeys, Rotation};
+use crate::home::{Home, HomeError, read_genesis};
+use crate::keys::{KeysError, NodeKeys, PublicKeys, Rotation};
 use clap::{Args, Subcommand};
 use salus_primitives::calls::Role;
-use salus_storage::journal::FileJournal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -103,7 +102,6 @@ pub(super) fn run(command: Command) -> Outcome {
 }
 
 impl Rotate {
-    /// A key that was made this moment has never voted: beside `salus init` this is the only place that makes a journal.
     fn run(&self) -> Result<(), Failure> {
         let home = Home::new(&self.home);
         let genesis = read_genesis(&home.genesis_file())?;
@@ -112,22 +110,16 @@ impl Rotate {
             false => Rotation::Validator,
         };
         let next = NodeKeys::read(&home.keys_file())?.rotated(which)?;
-        let file = home.next_keys_file();
-        if file.exists() {
-            return Err(Failure::usage(format!(
-                "{} waits to be rotated to already; propose it, or delete it if it was never proposed",
-                file.display()
-            )));
-        }
-        next.write_new(&file)?;
-        let validator = next.public().validator;
         make_folder(&home.data_folder())?;
-        // The keys are first: a crash between the two leaves a key that never votes, not one with two journals.
-        FileJournal::create(
-            &home.rotated_journal_file(&validator),
-            journal_identity(genesis.hash, &validator),
-        )
-        .map_err(Failure::failed)?;
+        home.add_next_keys(&next, genesis.hash)
+            .map_err(|error| match error {
+                HomeError::Keys(KeysError::Exists { path }) => Failure::usage(format!(
+                    "{} waits to be rotated to already; propose it, or delete it if it was never proposed",
+                    path.display()
+                )),
+                error => error.into(),
+            })?;
+        let validator = next.public().validator;
         println!("validator_key = \"{validator}\"");
         println!("network_key = \"{}\"", next.public().network);
         eprintln!(
@@ -142,7 +134,9 @@ impl Rotate {
 impl Adopt {
     fn run(&self) -> Result<(), Failure> {
         let home = Home::new(&self.home);
-        let next = NodeKeys::read(&home.next_keys_file())?.public();
+        let next = read_next_keys(&home)?.public();
+        // A node that runs would never learn of it.
+        let _held = home.hold()?;
         home.adopt_next_keys()?;
         println!(
             "{} acts with the validator key {} from its next start on; the old one is gone",
@@ -151,6 +145,18 @@ impl Adopt {
         );
         Ok(())
     }
+}
+
+/// The keys that `salus keys rotate` made in a home.
+pub(super) fn read_next_keys(home: &Home) -> Result<NodeKeys, Failure> {
+    NodeKeys::read(&home.next_keys_file()).map_err(|error| match error {
+        KeysError::Missing { path } => Failure::usage(format!(
+            "there are no keys at {}; make them with `salus keys rotate --home {}`",
+            path.display(),
+            home.root().display()
+        )),
+        error => error.into(),
+    })
 }
 
 impl Place {

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::Parser;
 use salus_tests::sim::run::{Report, run, run_twice};
-use salus_tests::sim::scenario::Options;
+use salus_tests::sim::scenario::{Options, ScenarioError};
 use std::io::Write as _;
 use std::ops::Range;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Simulates Salus clusters: production replicas, virtual time, faults and Byzantine members drawn from a seed.
 ///
-/// What is not given is drawn from the seed. Exits with 1 if a property did not hold.
+/// What is not given is drawn from the seed. Exits with 1 if a property did not hold, with 2 if there is no such scenario.
 #[derive(Debug, Parser)]
 #[command(name = "salus-sim", version)]
 struct Arguments {
@@ -39,21 +39,27 @@ struct Arguments {
     #[arg(long, requires = "seeds")]
     keep_going: bool,
     /// How many runs at once; all cores by default.
-    #[arg(long, requires = "seeds")]
-    threads: Option<usize>,
+    #[arg(long, requires = "seeds", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
+    threads: Option<u16>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let held = match &arguments.seeds {
-        None => one(&arguments)?,
-        Some(seeds) => many(&arguments, seeds.clone())?,
+        None => one(&arguments),
+        Some(seeds) => many(&arguments, seeds.clone()),
     };
-    Ok(if held {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    match held {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::FAILURE),
+        Err(error) => match error.downcast_ref::<ScenarioError>() {
+            Some(mistake) => {
+                eprintln!("error: {mistake}");
+                Ok(ExitCode::from(2))
+            }
+            None => Err(error),
+        },
+    }
 }
 
 /// `A..B`.
@@ -113,10 +119,12 @@ fn print(arguments: &Arguments, report: &Report) -> anyhow::Result<()> {
 const TWICE_EVERY: u64 = 64;
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
+/// Most runs at once. Each is busy all the time, so that more than cores help nobody.
+const THREADS_MAX: i64 = 1_024;
 
 fn many(arguments: &Arguments, seeds: Range<u64>) -> anyhow::Result<bool> {
     let threads = match arguments.threads {
-        Some(threads) => threads.max(1),
+        Some(threads) => threads.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     let start = Instant::now();
@@ -126,10 +134,13 @@ fn many(arguments: &Arguments, seeds: Range<u64>) -> anyhow::Result<bool> {
     let told = Mutex::new(Instant::now());
     let work = || -> anyhow::Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
+            // never beyond the end, which may be the last number there is
+            let taken = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seed| {
+                seed.checked_add(1).filter(|next| *next <= seeds.end)
+            });
+            let Ok(seed) = taken else {
                 break;
-            }
+            };
             let options = arguments.options(seed);
             let report = if seed.is_multiple_of(TWICE_EVERY) {
                 run_twice(options)

@@ -70,6 +70,34 @@ fn a_node_that_was_away_follows_the_epochs() {
     agree(&sim);
 }
 
+/// Who was away for many epochs comes nearer while the others go on: it asks for the next blocks as soon as it has the last ones,
+/// and not once a delta, in which the others finish more than an epoch.
+#[test]
+fn a_node_that_was_away_catches_up_with_a_chain_that_goes_on() {
+    let mut sim = Sim::with_epochs(545, &EQUAL, Plan::calm(), 8);
+    let go_on = |sim: &mut Sim, rounds: usize| {
+        for round in 0..rounds {
+            sim.submit(round % 3, Lane::Routine);
+            sim.run_for(20);
+        }
+    };
+    let behind = |sim: &Sim| {
+        let heights = sim.final_heights();
+        heights[0].since(heights[3])
+    };
+    sim.crash(3);
+    go_on(&mut sim, 400);
+    sim.start(3);
+    let before = behind(&sim);
+
+    go_on(&mut sim, 400);
+
+    assert!(before > 25 * 8, "only {before} blocks");
+    assert!(behind(&sim) < 8, "{} of {before} blocks", behind(&sim));
+    assert!(sim.run_until_final(20_000), "{:?}", sim.final_heights());
+    agree(&sim);
+}
+
 /// All nodes lose their power soon after an epoch began, and with it the last blocks of the epoch before. They stand in that one
 /// again, come to the later one a second time, and what they said there stays said.
 #[test]

@@ -3,9 +3,9 @@
 use super::names::parse_entity;
 use super::sending::Sending;
 use crate::cli::genesis::read_members;
+use crate::cli::keys::read_next_keys;
 use crate::cli::{Failure, Outcome};
 use crate::home::{Home, member_name};
-use crate::keys::NodeKeys;
 use clap::{Args, Subcommand};
 use salus_primitives::calls::{Change, GOVERNANCE, GovernanceCall, ValidatorKeys};
 use salus_primitives::crypto::sign::PublicKey;
@@ -194,12 +194,7 @@ impl RotateKeys {
                 "name the member and its keys, or the home in which `salus keys rotate` made them",
             )
         })?);
-        let next = NodeKeys::read(&home.next_keys_file()).map_err(|error| {
-            Failure::usage(format!(
-                "{error}; run `salus keys rotate --home {}` first",
-                home.root().display()
-            ))
-        })?;
+        let next = read_next_keys(&home)?;
         let public = next.public();
         Ok(Change::RotateKeys {
             member: EntityId::of_name(&member_name(&home)?),
