@@ -5,6 +5,8 @@ mod replay;
 mod verify;
 
 use std::error::Error;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -74,10 +76,40 @@ struct FileError {
     source: std::io::Error,
 }
 
-fn read_file(option: &'static str, path: &Path) -> Result<Vec<u8>, FileError> {
-    std::fs::read(path).map_err(|source| FileError {
-        option,
-        path: path.to_owned(),
-        source,
-    })
+/// What is longer than any such file is read no further: files come from others too.
+fn read_file(option: &'static str, path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    let limit = limit as u64;
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
+        .and_then(|length| match length as u64 {
+            length if length > limit => Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("longer than {limit} bytes"),
+            )),
+            _ => Ok(()),
+        })
+        .map_err(|source| FileError {
+            option,
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file without an end costs no more memory than the longest one that may be read.
+    #[test]
+    fn a_file_that_is_too_long_is_not_read_to_its_end() {
+        let error = read_file("--proof", Path::new("/dev/zero"), 1_000).expect_err("endless");
+
+        assert_eq!(error.source.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(
+            with_sources(&error),
+            "--proof /dev/zero: longer than 1000 bytes"
+        );
+    }
 }

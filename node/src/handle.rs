@@ -445,7 +445,7 @@ impl NodeHandle {
                 .map_err(|_| ExplainError::Stalled)?
                 .map_err(|_| ExplainError::Busy)?;
             if is_complete || tokio::time::Instant::now() >= end {
-                return Ok(Explanation::of(&facts));
+                return Ok(Explanation::of(&facts).standing(self.status().standing));
             }
             tokio::time::sleep(ANSWERS_LOOK).await;
         }

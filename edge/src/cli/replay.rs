@@ -11,6 +11,7 @@ use salus_edge::http::HttpUrl;
 use salus_edge::replay::{Input, Replay, ReplayError};
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::ids::GenesisHash;
+use salus_primitives::proof::ANCHOR_MAX;
 
 use super::{FileError, failure, read_file, usage_error};
 
@@ -144,7 +145,7 @@ impl ReplayOptions {
             anchor: self
                 .anchor
                 .as_deref()
-                .map(|path| read_file("--anchor", path))
+                .map(|path| read_file("--anchor", path, ANCHOR_MAX))
                 .transpose()?,
             genesis: self.genesis_hash,
             data_dir: self.data_dir,

@@ -11,7 +11,7 @@ use salus_edge::http::{HttpUrl, NodeApi};
 use salus_edge::light::{LightClient, LightError};
 use salus_edge::submit::Stop;
 use salus_primitives::ids::GenesisHash;
-use salus_primitives::proof::Proven;
+use salus_primitives::proof::{ANCHOR_MAX, Proven, RECEIPT_PROOF_MAX};
 use salus_primitives::receipt::{Outcome, Receipt};
 use salus_primitives::validators::ValidatorSet;
 use serde_json::{Value, json};
@@ -58,8 +58,13 @@ enum VerifyError {
 
 impl VerifyOptions {
     pub(crate) fn run(self) -> ExitCode {
-        let files = read_file("--anchor", &self.anchor)
-            .and_then(|anchor| Ok((anchor, read_file("--proof", &self.proof)?)))
+        let files = read_file("--anchor", &self.anchor, ANCHOR_MAX)
+            .and_then(|anchor| {
+                Ok((
+                    anchor,
+                    read_file("--proof", &self.proof, RECEIPT_PROOF_MAX)?,
+                ))
+            })
             .and_then(|(anchor, proof)| Ok((anchor, proof, self.open_epochs()?)));
         let (anchor, proof, epochs) = match files {
             Ok(files) => files,

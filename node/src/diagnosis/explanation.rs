@@ -3,6 +3,7 @@
 use super::facts::{Facts, Link};
 use super::finding::{Finding, findings};
 use super::verdict::{Verdict, final_age_ms};
+use crate::handle::Standing;
 use crate::wire::Condition;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -95,6 +96,30 @@ impl Explanation {
             findings,
             members: facts.seats.iter().map(|seat| line(facts, seat)).collect(),
         }
+    }
+
+    /// Says of the asked node itself why it does not vote. First, if that is why the others refuse it.
+    #[must_use]
+    pub fn standing(mut self, standing: Standing) -> Self {
+        let asked = Finding::Observes {
+            who: self.asked.clone(),
+        };
+        let is_asked = |told: &Told| told.finding == asked;
+        let Some(index) = self.findings.iter().position(is_asked) else {
+            return self;
+        };
+        if standing == Standing::Votes {
+            return self;
+        }
+        let mut told = self.findings.remove(index);
+        told.what = format!("{} does not vote: {}", self.asked, standing.name());
+        told.advice = standing.explanation();
+        let index = match standing {
+            Standing::NotAdmitted | Standing::Retired => 0,
+            _ => index,
+        };
+        self.findings.insert(index, told);
+        self
     }
 
     /// The answer for people.

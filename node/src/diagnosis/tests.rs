@@ -1,6 +1,7 @@
 //! One table row for each finding: the facts, and what follows from them.
 
 use super::*;
+use crate::handle::Standing;
 use crate::wire::{Account, Condition, Halt, RootAt};
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::{BlockId, Epoch, Height, View};
@@ -453,4 +454,34 @@ fn the_json_reads_back() {
     assert_eq!(json["findings"][0]["who"], "ministry");
     let back: Explanation = serde_json::from_value(json).expect("decodes");
     assert_eq!(back, explanation);
+}
+
+/// Who is not admitted is told so before that nobody answers it, and not to look at the others' machines first.
+#[test]
+fn a_node_that_is_not_admitted_is_told_so_first() {
+    let mut facts = well();
+    facts.account.condition = Condition::Observes;
+    for seat in &mut facts.seats[1..] {
+        seat.link = Link::Never;
+        seat.account = None;
+    }
+    let explanation = Explanation::of(&facts);
+    assert!(explanation.findings.len() > 3);
+
+    let told = explanation.clone().standing(Standing::NotAdmitted);
+
+    assert_eq!(told.findings.len(), explanation.findings.len());
+    assert_eq!(
+        told.findings[0].finding,
+        Finding::Observes {
+            who: facts.own.clone()
+        }
+    );
+    assert!(told.findings[0].what.contains("not_admitted"));
+    assert!(
+        told.findings[0]
+            .advice
+            .contains("until governance admits it")
+    );
+    assert_eq!(told.findings[1], explanation.findings[0]);
 }
