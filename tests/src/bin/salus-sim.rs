@@ -134,11 +134,7 @@ fn many(arguments: &Arguments, seeds: Range<u64>) -> anyhow::Result<bool> {
     let told = Mutex::new(Instant::now());
     let work = || -> anyhow::Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            // never beyond the end, which may be the last number there is
-            let taken = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seed| {
-                seed.checked_add(1).filter(|next| *next <= seeds.end)
-            });
-            let Ok(seed) = taken else {
+            let Some(seed) = take(&next, seeds.end) else {
                 break;
             };
             let options = arguments.options(seed);
@@ -185,9 +181,45 @@ fn many(arguments: &Arguments, seeds: Range<u64>) -> anyhow::Result<bool> {
     Ok(violated == 0)
 }
 
+/// The next seed below `end`, which may be the last number there is: never counts beyond it.
+fn take(next: &AtomicU64, end: u64) -> Option<u64> {
+    let step = |seed: u64| seed.checked_add(1).filter(|next| *next <= end);
+    next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
+        .ok()
+}
+
 fn rate(count: u64, start: Instant) -> String {
     let seconds = start.elapsed().as_secs_f64().max(0.001);
     #[expect(clippy::cast_precision_loss, reason = "a count of seeds")]
     let rate = count as f64 * 60.0 / seconds;
     format!("{rate:.0} seeds a minute, {seconds:.0} s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many workers ask on at the end, none begins again at seed 0.
+    #[test]
+    fn each_seed_is_taken_once_and_none_beyond_the_last() {
+        let next = AtomicU64::new(u64::MAX - 2);
+
+        let taken: Vec<Option<u64>> = (0..5).map(|_| take(&next, u64::MAX)).collect();
+
+        let expected = [Some(u64::MAX - 2), Some(u64::MAX - 1), None, None, None];
+        assert_eq!(taken, expected);
+    }
+
+    #[test]
+    fn what_no_machine_can_do_is_refused_before_anything_runs() {
+        for wrong in [
+            &["--seeds", "0..2", "--threads", "100000"][..],
+            &["--seeds", "0..2", "--threads", "0"],
+            &["--seeds", "5..1"],
+            &["--seed", "1", "--seeds", "1..2"],
+        ] {
+            let line = std::iter::once(&"salus-sim").chain(wrong);
+            assert!(Arguments::try_parse_from(line).is_err(), "{wrong:?}");
+        }
+    }
 }

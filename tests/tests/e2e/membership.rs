@@ -104,6 +104,9 @@ fn members_come_rotate_their_keys_and_go_while_transactions_are_final() {
     let process = network.nodes()[pharmacy].pid();
     let old_key = seat_key(&network, "pharmacy");
     let new_keys = salus_ok(&["keys", "rotate", "--home", &home, "--network"]);
+    // a node that runs would not learn of it, and would stay with a key that is gone
+    let adopted = salus(&["keys", "adopt", "--home", &home]);
+    assert_eq!(adopted.status.code(), Some(2), "{adopted:?}");
     pass(
         &network,
         &[pharmacy, hospital, ministry, clinic],
@@ -142,6 +145,18 @@ fn members_come_rotate_their_keys_and_go_while_transactions_are_final() {
     assert_all_final(network.nodes(), &ids);
     let agreed = network.wait_agreement();
     network.assert_one_chain((1..=agreed.final_height).step_by(7));
+
+    // the journal of the first key says nothing of what the present one has voted
+    network.node(pharmacy).kill();
+    let journals = network.nodes()[pharmacy].home().join("data");
+    for entry in std::fs::read_dir(journals).expect("the data") {
+        let path = entry.expect("a file").path();
+        if text(path.clone()).contains("/journal-") {
+            std::fs::remove_file(path).expect("lost");
+        }
+    }
+    network.node(pharmacy).start();
+    wait_standing(&network.nodes()[pharmacy], "no_journal");
 }
 
 /// A node whose data are gone may have voted and forgotten it: it follows, and votes again once governance has rotated its key.
