@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 /// genesis.toml   the chain, the same on every node
 /// keys           the node's secret keys
 /// keys.next      those it goes on with once governance has rotated its keys; then they become `keys`
+/// keys.next-*    left by a rotation that was killed; used by nobody, and may be deleted
 /// initialized    made once by `salus init`, and never again
 /// data/store     blocks, receipts and state; a journal is safe only with the store it was written beside, or a later one
 /// data/journal   what this validator has voted; losing it silences the validator
