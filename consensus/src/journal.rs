@@ -4,7 +4,7 @@ use crate::proposal::Proposal;
 use crate::vote::Vote;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::Certificate;
-use salus_primitives::ids::Epoch;
+use salus_primitives::ids::{Epoch, Height};
 use serde::{Deserialize, Serialize};
 
 /// One record of the vote journal.
@@ -18,6 +18,14 @@ pub enum JournalEntry {
     Proposal(Box<Proposal>),
     /// This node's own vote.
     Vote(Vote),
+    /// A journal that was shortened leaves out what was final up to here, and durable in the ledger. Beside a ledger that has not
+    /// got there its key must not vote: it would stand in views whose votes it no longer knows.
+    Floor {
+        /// The epoch that was under way.
+        epoch: Epoch,
+        /// The last final height.
+        height: Height,
+    },
 }
 
 impl JournalEntry {
@@ -29,8 +37,22 @@ impl JournalEntry {
             Self::Body(block) => block.header.epoch,
             Self::Proposal(proposal) => proposal.vote.statement.epoch(),
             Self::Vote(vote) => vote.statement.epoch(),
+            Self::Floor { epoch, .. } => *epoch,
         }
     }
+}
+
+/// The final height that a ledger must have reached for the journal to be whole beside it.
+#[must_use]
+pub fn floor(journal: &[JournalEntry]) -> Height {
+    let floors = journal.iter().filter_map(|entry| match entry {
+        JournalEntry::Floor { height, .. } => Some(*height),
+        JournalEntry::Entry(_)
+        | JournalEntry::Body(_)
+        | JournalEntry::Proposal(_)
+        | JournalEntry::Vote(_) => None,
+    });
+    floors.max().unwrap_or(Height::ZERO)
 }
 
 /// Upper bound of an encoded record in bytes.

@@ -66,6 +66,8 @@ pub enum Standing {
     Votes,
     /// It has a seat, but no vote journal: it may have voted before and forgotten it.
     NoJournal,
+    /// It has a seat, but its store is older than what its vote journal rests on: it observes until this height is final here.
+    StoreBehind(Height),
     /// It has a seat under a key that this node does not hold.
     OtherKey,
     /// It has a seat from this epoch on.
@@ -93,6 +95,7 @@ impl Standing {
         match self {
             Self::Votes => "votes",
             Self::NoJournal => "no_journal",
+            Self::StoreBehind(_) => "store_behind",
             Self::OtherKey => "other_key",
             Self::Elected(_) => "elected",
             Self::NoSeat => "no_seat",
@@ -122,6 +125,12 @@ impl Standing {
             Self::NoJournal => {
                 "there is no vote journal: this node may have voted before and forgotten it, so it only observes; make another key \
                  with `salus keys rotate` and have governance rotate to it"
+            }
+            Self::StoreBehind(height) => {
+                return format!(
+                    "the store is older than the vote journal beside it, or was lost: the node observes until it has caught up with \
+                     height {height}, and then votes again by itself"
+                );
             }
             Self::OtherKey => {
                 "the validators of this epoch have another key for this member than its node holds, so it only observes"

@@ -7,7 +7,7 @@ use crate::proposer::Proposer;
 use crate::replica::{Member, Origin};
 use rand_chacha::ChaCha20Rng;
 use salus_consensus::config::{Base, Config, Roots, Timing};
-use salus_consensus::journal::JournalEntry;
+use salus_consensus::journal::{self, JournalEntry};
 use salus_contracts::native::staking;
 use salus_genesis::block::GenesisBlock;
 use salus_primitives::ids::{Epoch, Height, View};
@@ -44,18 +44,31 @@ pub fn first_block(genesis: &GenesisBlock) -> FirstBlock<'_> {
     }
 }
 
-/// Reads where a replica starts. After the last block of an epoch it starts in the next one.
+/// The final height that the ledger must reach before the journal's key may vote again; none if it is there. A store can be lost, or
+/// be an older one, without its journal: then what the journal left out when it was shortened is known nowhere.
+#[must_use]
+pub fn behind(ledger: &Ledger, journal: &[JournalEntry]) -> Option<Height> {
+    let floor = journal::floor(journal);
+    (ledger.head().height < floor).then_some(floor)
+}
+
+/// Reads where a replica starts. After the last block of an epoch it starts in the next one. If the ledger is [`behind`] the journal, the
+/// replica observes, and leaves the journal as it is.
 ///
 /// # Errors
 /// [`OriginError`].
 pub fn read(
     genesis: &GenesisBlock,
     ledger: &Ledger,
-    member: Member,
-    journal: Vec<JournalEntry>,
+    mut member: Member,
+    mut journal: Vec<JournalEntry>,
     limits: MempoolLimits,
     entropy: ChaCha20Rng,
 ) -> Result<Origin, OriginError> {
+    if behind(ledger, &journal).is_some() {
+        member.signers.clear();
+        journal.clear();
+    }
     let parameters = &genesis.parameters;
     let head = ledger.head();
     let epoch = parameters.epoch_at(head.height.next());

@@ -26,7 +26,7 @@ use directory::{Directory, Membership};
 use disk::Disk;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use roster::{Own, Roster};
+use roster::{Own, OwnJournal, Roster};
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
 use salus_contracts::native::staking::MEMBERS_MAX;
 use salus_network::{AdmittedPeer, Network, NetworkConfig, NetworkId, NetworkSecret};
@@ -93,8 +93,9 @@ pub enum RunError {
 pub enum Ended {
     /// It was asked to stop.
     Stopped,
-    /// The node is to be run again: the chain has rotated its keys to those that wait in its home.
-    KeysChanged,
+    /// The node is to be run again: the chain has rotated its keys to those that wait in its home, or its store has caught up with
+    /// its vote journal.
+    RunAnew,
 }
 
 /// Batches of transactions between admission and the consensus thread.
@@ -103,7 +104,7 @@ const ADMITTED_QUEUE: usize = 16;
 /// Questions of operators that wait for the consensus thread.
 const QUESTIONS: usize = 16;
 
-/// Runs a node until `shutdown` completes, until its keys change, or until it cannot go on.
+/// Runs a node until `shutdown` completes, until it is to run anew, or until it cannot go on.
 ///
 /// A validator changes its key by running anew, in this process: then the new key has its own journal, replayed, from the first view
 /// of its epoch, in the one way in which every start has it.
@@ -125,12 +126,19 @@ pub async fn run(
     let ledger = Arc::new(open_ledger(&files)?);
     let keys = acting_keys(&files, &ledger)?;
     let (journal, replayed) = open_journal(&files, keys)?;
+    let behind = origin::behind(&ledger, &replayed);
     let own = Own {
         entity: files.member.entity,
         name: files.member.name.clone(),
         keys: keys.public().of_validator(),
-        has_journal: journal.is_some(),
+        journal: match (&journal, behind) {
+            (None, _) => OwnJournal::Missing,
+            (Some(_), Some(height)) => OwnJournal::Ahead(height),
+            (Some(_), None) => OwnJournal::Ready,
+        },
     };
+    // nothing is to be signed, and nothing of it to be forgotten
+    let journal = journal.filter(|_| behind.is_none());
     let roster = Roster::read(&ledger, &genesis.parameters, &own.keys.validator_key)?;
     let standing = roster.standing(&own);
     if standing != Standing::Votes {
@@ -317,6 +325,8 @@ fn acting_keys<'a>(files: &'a NodeFiles, ledger: &Ledger) -> Result<&'a NodeKeys
     }
     tracing::info!(key = %next.validator.public(), "governance has rotated the validator key to this one");
     if !roster.has_seat(&old) {
+        // an epoch that needs the old key must not come back with a loss of power
+        ledger.sync().map_err(|source| store_error(files, source))?;
         files.home.adopt_next_keys()?;
         tracing::info!(%old, "the old validator key is in force nowhere any more; its keys are replaced");
     }

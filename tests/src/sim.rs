@@ -262,6 +262,8 @@ impl Sim {
         self.dispatch(node, outgoing);
         if self.nodes[node].is_dying() {
             self.crash(node);
+        } else if self.nodes[node].runs_anew() {
+            self.run_anew(node);
         }
     }
 

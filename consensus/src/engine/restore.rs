@@ -91,6 +91,8 @@ impl Engine {
                 }
                 statement => statement.view() > final_view,
             },
+            // who starts this engine has looked at it
+            JournalEntry::Floor { .. } => false,
         }
     }
 
@@ -99,6 +101,7 @@ impl Engine {
         let mut silent = Vec::new();
         let (genesis, validators) = (self.config.genesis, Arc::clone(&self.config.validators));
         match entry {
+            JournalEntry::Floor { .. } => {}
             JournalEntry::Entry(certificate) => {
                 if let Ok(certificate) = certificate.verified(genesis, &validators) {
                     self.absorb_certificate(certificate, false, &mut silent);
@@ -173,7 +176,10 @@ impl Engine {
     /// What a shorter journal must hold to be as good as this one: rewritten when the file has grown.
     #[must_use]
     pub fn live_entries(&self) -> Vec<JournalEntry> {
-        let mut entries: Vec<JournalEntry> = Vec::new();
+        let mut entries = vec![JournalEntry::Floor {
+            epoch: self.epoch(),
+            height: self.last_final.header.height,
+        }];
         let certificates = self
             .nullifications
             .values()

@@ -80,8 +80,8 @@ async fn run_through_rotations(
         });
         match run.await {
             Ok(Ended::Stopped) => return Ok(()),
-            Ok(Ended::KeysChanged) => {
-                tracing::info!("the keys of this node have changed; it goes on with the new ones");
+            Ok(Ended::RunAnew) => {
+                tracing::info!("the node goes on anew, with its keys and journal as they are now");
                 tries = AGAIN_MAX;
             }
             Err(error) if tries > 0 && is_held(&error) => {

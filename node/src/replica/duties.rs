@@ -106,8 +106,15 @@ impl Duties {
 
     /// A block is final: what it says is said, and whom it jailed is known.
     pub(super) fn on_final(&mut self, block: &BlockId, ids: &[TxId]) {
-        self.due
-            .retain(|_, due| due.said.is_none_or(|said| !ids.contains(&said)));
+        let Self { due, known, .. } = self;
+        due.retain(|subject, due| {
+            let is_final = due.said.is_some_and(|said| ids.contains(&said));
+            // also if it was refused: then it was on chain before this node started, or is answered
+            if let (true, Subject::Offence(epoch, entity)) = (is_final, *subject) {
+                known.insert((epoch, entity));
+            }
+            !is_final
+        });
         for offence in self.executed.remove(block).unwrap_or_default() {
             let Offence { entity, epoch, .. } = offence;
             self.due.remove(&Subject::Offence(epoch, entity));

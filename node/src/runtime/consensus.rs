@@ -13,6 +13,7 @@ use crate::runtime::admission::Reply;
 use crate::runtime::clock::Clock;
 use crate::runtime::disk::IDLE_LOOK;
 use crate::runtime::execution::Command;
+use crate::runtime::roster::OwnJournal;
 use crate::runtime::{Ended, RunError};
 use crate::wire::Frame;
 use io::Event;
@@ -122,13 +123,16 @@ impl Consensus {
             self.look_at_disk()?;
             match event {
                 Event::Stop => return Ok(Ended::Stopped),
-                Event::Roster if self.follow_roster() => return Ok(Ended::KeysChanged),
+                Event::Roster if self.follow_roster() => return Ok(Ended::RunAnew),
                 Event::Roster => {}
                 event => self.take(event)?,
             }
             self.gather(due)?;
             self.carry_out()?;
             self.publish();
+            if self.has_caught_up() {
+                return Ok(Ended::RunAnew);
+            }
         }
     }
 
@@ -218,6 +222,14 @@ impl Consensus {
             Some(named) if named != own.keys => NodeKeys::read(&self.io.home.next_keys_file())
                 .is_ok_and(|next| next.public().of_validator() == named),
             Some(_) | None => false,
+        }
+    }
+
+    /// Whether a store that was behind the vote journal is so no more.
+    fn has_caught_up(&self) -> bool {
+        match self.io.own.journal {
+            OwnJournal::Ahead(height) => self.replica.engine().final_height() >= height,
+            OwnJournal::Ready | OwnJournal::Missing => false,
         }
     }
 

@@ -8,7 +8,7 @@ use salus_contracts::native::staking::{self, Member};
 use salus_network::PeerKey;
 use salus_primitives::calls::{STAKING, ValidatorKeys};
 use salus_primitives::crypto::sign::PublicKey;
-use salus_primitives::ids::EntityId;
+use salus_primitives::ids::{EntityId, Height};
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::receipt::Receipt;
 use salus_primitives::state::StateReadError;
@@ -41,8 +41,18 @@ pub(crate) struct Own {
     pub(crate) name: String,
     /// The keys of this run.
     pub(crate) keys: ValidatorKeys,
-    /// Whether there is a vote journal for them.
-    pub(crate) has_journal: bool,
+    pub(crate) journal: OwnJournal,
+}
+
+/// Whether this node may vote with what its vote journal knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnJournal {
+    /// It is whole.
+    Ready,
+    /// There is none for the keys of this run.
+    Missing,
+    /// It rests on a store in which this height was final.
+    Ahead(Height),
 }
 
 impl Roster {
@@ -156,11 +166,12 @@ impl Roster {
         if let Some(keys) = seat_keys(&self.present, &own.entity) {
             return match (
                 keys.validator_key == own.keys.validator_key,
-                own.has_journal,
+                own.journal,
             ) {
                 (false, _) => Standing::OtherKey,
-                (true, false) => Standing::NoJournal,
-                (true, true) => Standing::Votes,
+                (true, OwnJournal::Missing) => Standing::NoJournal,
+                (true, OwnJournal::Ahead(height)) => Standing::StoreBehind(height),
+                (true, OwnJournal::Ready) => Standing::Votes,
             };
         }
         if seat_keys(&self.next, &own.entity).is_some() {
@@ -187,8 +198,13 @@ fn seat_keys(set: &ValidatorSet, entity: &EntityId) -> Option<ValidatorKeys> {
 }
 
 /// Topics of staking events that change nothing before the end of the epoch, at which all is read anyway.
-const MATTERS_AT_ELECTIONS: [u16; 3] =
-    [staking::DELEGATED, staking::WITHDRAWN, staking::WEIGHT_SET];
+const MATTERS_AT_ELECTIONS: [u16; 5] = [
+    staking::DELEGATED,
+    staking::WITHDRAWN,
+    staking::WEIGHT_SET,
+    staking::OBSERVED,
+    staking::PARTICIPATION_SET,
+];
 
 #[cfg(test)]
 mod tests {
@@ -233,12 +249,12 @@ mod tests {
         })
     }
 
-    fn own(n: u8, rotation: u8, has_journal: bool) -> Own {
+    fn own(n: u8, rotation: u8, journal: OwnJournal) -> Own {
         Own {
             entity: id(n),
             name: format!("member-{n}"),
             keys: keys(n, rotation),
-            has_journal,
+            journal,
         }
     }
 
@@ -263,11 +279,14 @@ mod tests {
     fn who_has_a_seat_votes_with_its_key_and_its_journal_and_not_without() {
         let roster = roster();
 
-        assert_eq!(roster.standing(&own(2, 0, true)), Standing::Votes);
-        assert_eq!(roster.standing(&own(2, 0, false)), Standing::NoJournal);
-        assert_eq!(roster.standing(&own(2, 1, true)), Standing::OtherKey);
+        assert_eq!(roster.standing(&own(2, 0, OwnJournal::Ready)), Standing::Votes);
+        assert_eq!(roster.standing(&own(2, 0, OwnJournal::Missing)), Standing::NoJournal);
+        let ahead = OwnJournal::Ahead(Height::new(40));
+        let behind = Standing::StoreBehind(Height::new(40));
+        assert_eq!(roster.standing(&own(2, 0, ahead)), behind);
+        assert_eq!(roster.standing(&own(2, 1, OwnJournal::Ready)), Standing::OtherKey);
         assert_eq!(
-            roster.standing(&own(5, 0, true)),
+            roster.standing(&own(5, 0, OwnJournal::Ready)),
             Standing::Elected(Epoch::new(8))
         );
     }
@@ -279,7 +298,7 @@ mod tests {
             let mut other = member(keys(9, 0)).expect("a member");
             change(&mut other);
             roster.people.insert(id(9), Some(other));
-            roster.standing(&own(9, 0, true))
+            roster.standing(&own(9, 0, OwnJournal::Ready))
         };
 
         assert_eq!(after(&|_| ()), Standing::NoSeat);
@@ -298,9 +317,9 @@ mod tests {
     fn a_newcomer_is_told_from_who_was_retired() {
         let mut roster = roster();
 
-        assert_eq!(roster.standing(&own(9, 0, true)), Standing::NotAdmitted);
+        assert_eq!(roster.standing(&own(9, 0, OwnJournal::Ready)), Standing::NotAdmitted);
         roster.is_own_key_bound = true;
-        assert_eq!(roster.standing(&own(9, 0, true)), Standing::Retired);
+        assert_eq!(roster.standing(&own(9, 0, OwnJournal::Ready)), Standing::Retired);
     }
 
     /// Keys rotate at an epoch's first view, not when governance decided.

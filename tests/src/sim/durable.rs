@@ -52,6 +52,8 @@ impl Durable {
                 self.bodies.insert(block.id());
                 return None;
             }
+            // what it leaves out is settled
+            JournalEntry::Floor { .. } => return None,
             JournalEntry::Entry(certificate) => {
                 let (epoch, view) = (certificate.statement.epoch(), certificate.statement.view());
                 let leads_to = match certificate.statement {

@@ -49,6 +49,8 @@ pub struct Node {
     store: Arc<MemoryStore>,
     /// None once it was lost: the node only observes.
     journal: Option<MemoryJournal>,
+    /// The height that its store must reach for the journal to be whole beside it: until then it observes.
+    behind: Option<Height>,
     /// What its journal says that it signed.
     durable: Durable,
     /// After how many more steps of carrying out effects the node dies in the middle of them.
@@ -130,6 +132,7 @@ impl Node {
             signers,
             store: Arc::new(MemoryStore::new()),
             journal: Some(journal),
+            behind: None,
             durable: Durable::new(timing),
             dies_in: None,
             disk_fails: false,
@@ -169,6 +172,7 @@ impl Node {
                 codec::decode::<JournalEntry>(bytes, JOURNAL_ENTRY_MAX).expect("own records decode")
             }));
         }
+        self.behind = origin::behind(&ledger, &entries);
         self.durable = Durable::of(Timing::from(&self.genesis.parameters), &entries);
         let entropy = ChaCha20Rng::seed_from_u64(
             seed ^ (u64::from(self.life) << 32) ^ self.index.rotate_right(8),
@@ -259,7 +263,7 @@ impl Node {
 
     /// False if the node died at it.
     fn persist(&mut self, records: &[Vec<u8>], checks: &mut Checks) -> bool {
-        let Some(mut journal) = self.journal.clone().filter(|_| !records.is_empty()) else {
+        let Some(mut journal) = self.open_journal().filter(|_| !records.is_empty()) else {
             return true;
         };
         if self.dies_now() {
@@ -469,7 +473,7 @@ impl Node {
     }
 
     fn compact_journal(&mut self, checks: &mut Checks) {
-        let (Some(running), Some(journal)) = (&self.running, &self.journal) else {
+        let (Some(running), Some(journal)) = (&self.running, self.open_journal()) else {
             return;
         };
         if journal.size_bytes() <= JOURNAL_REWRITE_BYTES || running.replica.is_suspended() {
@@ -485,7 +489,7 @@ impl Node {
             .iter()
             .map(codec::encode)
             .collect();
-        let mut journal = journal.clone();
+        let mut journal = journal;
         if self.dies_now() {
             return;
         }
@@ -602,6 +606,25 @@ impl Node {
     pub(super) fn wipe(&mut self) {
         self.store = Arc::new(MemoryStore::new());
         self.journal = None;
+    }
+
+    /// Replaces the store of a node that does not run by an empty one; the journal stays.
+    pub(super) fn lose_store(&mut self) {
+        self.store = Arc::new(MemoryStore::new());
+    }
+
+    /// The journal, unless nothing may be written to it.
+    fn open_journal(&self) -> Option<MemoryJournal> {
+        self.journal.clone().filter(|_| self.behind.is_none())
+    }
+
+    /// Whether its store has caught up with its journal, so that the process runs anew.
+    pub(super) fn runs_anew(&self) -> bool {
+        self.behind.is_some_and(|height| {
+            self.running
+                .as_ref()
+                .is_some_and(|running| running.ledger.head().height >= height)
+        })
     }
 
     /// Gives a wiped node a new journal, to vote with keys that never voted: those from this generation on.

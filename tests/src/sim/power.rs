@@ -97,6 +97,18 @@ impl Sim {
         self.start(node);
     }
 
+    /// Starts a node that was stopped again with an empty store beside the journal that it had.
+    pub fn start_without_store(&mut self, node: usize) {
+        self.nodes[node].lose_store();
+        self.start(node);
+    }
+
+    /// The process ends in order and begins again, as the runtime does when the store has caught up with the journal.
+    pub(super) fn run_anew(&mut self, node: usize) {
+        self.end(node, UnsyncedFate::Kept, usize::MAX);
+        self.start(node);
+    }
+
     /// Starts a node again whose disks were lost, with a new journal, to vote with keys from this generation on: with none
     /// that it ever voted with, as soon as governance names one of them.
     pub fn start_renewed(&mut self, node: usize, generation: u8) {

@@ -141,3 +141,29 @@ fn a_rewritten_journal_is_as_good_as_the_long_one() {
     assert!(sim.node(0).journal_rewrites() > 0);
     agree(&sim);
 }
+
+/// Trap: a store is lost, or an older one comes back, and the shortened journal beside it stays: whatever that left out would be
+/// forgotten. The node casts no vote until its store has caught up, and then votes again by itself.
+#[test]
+fn trap_a_journal_beside_an_older_store_casts_no_vote() {
+    let mut sim = Sim::new(150, &EQUAL, Plan::calm());
+    for round in 0..60 {
+        sim.submit(round % 4, Lane::Routine);
+        sim.run_for(60);
+    }
+    assert!(sim.run_until_final(5_000));
+    assert!(sim.node(3).journal_rewrites() > 0, "shortened");
+    sim.crash(3);
+    sim.partition(&[3], &[0, 1, 2]);
+
+    sim.start_without_store(3);
+    sim.submit(3, Lane::Emergency);
+    sim.run_for(10_000);
+
+    assert_eq!(sim.node(3).votes_sent(), 0, "alone, at the beginning");
+    sim.heal();
+    assert!(sim.run_until_final(20_000), "{:?}", sim.final_heights());
+    sim.crash(0);
+    sim.submit(1, Lane::Emergency);
+    assert!(sim.run_until_final(20_000), "its vote is needed now");
+}

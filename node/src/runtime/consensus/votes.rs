@@ -11,6 +11,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 pub(super) struct Votes {
     journal: Option<Box<dyn VoteJournal>>,
     shortening: Option<Shortening>,
+    /// What was left when it was shortened last.
+    shortened_bytes: u64,
 }
 
 /// The journal to be, while the ledger is made durable up to what it leaves out.
@@ -20,7 +22,8 @@ struct Shortening {
     synced: Option<Receiver<()>>,
 }
 
-/// Journal size at which it is rewritten, in bytes.
+/// Least size at which a journal is shortened, in bytes. One that is long because all of it still counts is shortened when it has
+/// doubled, not again and again.
 const REWRITE_BYTES: u64 = 32 * 1024 * 1024;
 
 impl Votes {
@@ -28,6 +31,7 @@ impl Votes {
         Self {
             journal,
             shortening: None,
+            shortened_bytes: 0,
         }
     }
 
@@ -56,11 +60,12 @@ impl Votes {
 
     /// Whether it is time for [`Votes::shorten`].
     pub(super) fn is_long(&self) -> bool {
+        let limit = REWRITE_BYTES.max(self.shortened_bytes.saturating_mul(2));
         self.shortening.is_none()
             && self
                 .journal
                 .as_ref()
-                .is_some_and(|journal| journal.size_bytes() > REWRITE_BYTES)
+                .is_some_and(|journal| journal.size_bytes() > limit)
     }
 
     /// Begins to shorten the journal to `live`, which still counts. What that forgets is below the last final block, so that
@@ -89,6 +94,7 @@ impl Votes {
         }
         journal.rewrite(&slices(&shortening.records))?;
         self.shortening = None;
+        self.shortened_bytes = journal.size_bytes();
         tracing::info!(
             bytes = journal.size_bytes(),
             "the vote journal was rewritten"
@@ -208,6 +214,34 @@ mod tests {
         assert!(persist(&mut votes, 2).expect("writes"));
         votes.finish_shortening().expect("rewrites");
         assert_eq!(kept(&disk), [codec::encode(&vote(2))]);
+    }
+
+    /// Without finality for long all of a long journal counts: it is not written anew with every vote.
+    #[test]
+    fn a_journal_of_which_all_counts_is_shortened_when_it_has_doubled() {
+        let mut votes = Votes::new(Some(Box::new(MemoryJournal::create(IDENTITY))));
+        let long = vec![0; 1024 * 1024];
+        let grow = |votes: &mut Votes, records: usize| {
+            let journal = votes.journal.as_mut().expect("a journal");
+            for _ in 0..records {
+                journal.append(&[&long]).expect("room");
+            }
+        };
+        grow(&mut votes, 33);
+        assert!(votes.is_long());
+        let (synced, receiver) = channel();
+        synced.send(()).expect("listens");
+        votes.shortening = Some(Shortening {
+            records: vec![long.clone(); 33],
+            synced: Some(receiver),
+        });
+        votes.finish_shortening().expect("rewrites");
+
+        assert!(!votes.is_long());
+        grow(&mut votes, 30);
+        assert!(!votes.is_long());
+        grow(&mut votes, 5);
+        assert!(votes.is_long());
     }
 
     #[test]
