@@ -164,10 +164,7 @@ impl Roster {
     /// Where this node stands.
     pub(crate) fn standing(&self, own: &Own) -> Standing {
         if let Some(keys) = seat_keys(&self.present, &own.entity) {
-            return match (
-                keys.validator_key == own.keys.validator_key,
-                own.journal,
-            ) {
+            return match (keys.validator_key == own.keys.validator_key, own.journal) {
                 (false, _) => Standing::OtherKey,
                 (true, OwnJournal::Missing) => Standing::NoJournal,
                 (true, OwnJournal::Ahead(height)) => Standing::StoreBehind(height),
@@ -279,12 +276,21 @@ mod tests {
     fn who_has_a_seat_votes_with_its_key_and_its_journal_and_not_without() {
         let roster = roster();
 
-        assert_eq!(roster.standing(&own(2, 0, OwnJournal::Ready)), Standing::Votes);
-        assert_eq!(roster.standing(&own(2, 0, OwnJournal::Missing)), Standing::NoJournal);
+        assert_eq!(
+            roster.standing(&own(2, 0, OwnJournal::Ready)),
+            Standing::Votes
+        );
+        assert_eq!(
+            roster.standing(&own(2, 0, OwnJournal::Missing)),
+            Standing::NoJournal
+        );
         let ahead = OwnJournal::Ahead(Height::new(40));
         let behind = Standing::StoreBehind(Height::new(40));
         assert_eq!(roster.standing(&own(2, 0, ahead)), behind);
-        assert_eq!(roster.standing(&own(2, 1, OwnJournal::Ready)), Standing::OtherKey);
+        assert_eq!(
+            roster.standing(&own(2, 1, OwnJournal::Ready)),
+            Standing::OtherKey
+        );
         assert_eq!(
             roster.standing(&own(5, 0, OwnJournal::Ready)),
             Standing::Elected(Epoch::new(8))
@@ -317,9 +323,15 @@ mod tests {
     fn a_newcomer_is_told_from_who_was_retired() {
         let mut roster = roster();
 
-        assert_eq!(roster.standing(&own(9, 0, OwnJournal::Ready)), Standing::NotAdmitted);
+        assert_eq!(
+            roster.standing(&own(9, 0, OwnJournal::Ready)),
+            Standing::NotAdmitted
+        );
         roster.is_own_key_bound = true;
-        assert_eq!(roster.standing(&own(9, 0, OwnJournal::Ready)), Standing::Retired);
+        assert_eq!(
+            roster.standing(&own(9, 0, OwnJournal::Ready)),
+            Standing::Retired
+        );
     }
 
     /// Keys rotate at an epoch's first view, not when governance decided.

@@ -4,7 +4,7 @@ use crate::vectors::{Built, one, only};
 use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::Message;
 use salus_node::wire::{Condition, Frame, Request, Response};
-use salus_primitives::ids::{Height, View};
+use salus_primitives::ids::{Epoch, Height, View};
 use salus_tests::fixtures;
 
 pub(crate) fn consensus() -> Vec<Built> {
@@ -116,5 +116,12 @@ pub(crate) fn journal() -> Vec<Built> {
             JournalEntry::Proposal(Box::new(fixtures::proposal())),
         ),
         one("vote", JournalEntry::Vote(fixtures::vote(notarize, 3))),
+        one(
+            "floor",
+            JournalEntry::Floor {
+                epoch: Epoch::new(3),
+                height: Height::new(70),
+            },
+        ),
     ]
 }

@@ -322,7 +322,8 @@ impl Cluster {
                     JournalEntry::Proposal(proposal) => {
                         self.note(proposal.vote.seat, proposal.vote.statement);
                     }
-                    JournalEntry::Entry(_) | JournalEntry::Body(_) => {}
+                    JournalEntry::Entry(_) | JournalEntry::Body(_) | JournalEntry::Floor { .. } => {
+                    }
                 }
                 self.nodes[index].journal.push(entry);
             }
