@@ -199,6 +199,9 @@ impl Node {
             let height = ledger.head().height;
             checks.on_epoch(&self.identity, &self.validators, &next, height);
         }
+        if self.identity.obeys {
+            self.tell_unsaid(&ledger, checks);
+        }
         let mut effects = Vec::new();
         let replica = Replica::restore(origin, now, &mut effects);
         let engine = replica.engine();
@@ -210,6 +213,32 @@ impl Node {
             entropy,
         });
         self.carry_out(now, effects, checks)
+    }
+
+    /// A commit can be on the disk although the node died, or was told of a failure, before it could say so.
+    fn tell_unsaid(&self, ledger: &Ledger, checks: &mut Checks) {
+        let head = ledger.head();
+        while checks.final_height() < head.height {
+            let height = checks.final_height().next();
+            let block = ledger.block(height).expect("reads").expect("committed");
+            let root = match ledger.header(height.next()).expect("reads") {
+                Some(next) => next.parent_state_root,
+                None => head.state_root,
+            };
+            let receipts = ledger.receipts(height).expect("reads").unwrap_or_default();
+            let ended = self.genesis.parameters.epoch_ending_at(height);
+            let elected = ended.and_then(|ended| {
+                staking::set(&ledger.state(), ended.next().next()).expect("reads")
+            });
+            let finality = Finality {
+                id: block.id(),
+                block: &block,
+                root,
+                receipts: receipt_root(&receipts),
+                elected,
+            };
+            checks.on_final(&self.identity, finality);
+        }
     }
 
     pub(super) fn handle(&mut self, now: Now, input: Input, checks: &mut Checks) -> Vec<Outgoing> {
