@@ -264,16 +264,14 @@ impl Adversary {
                 fill(&mut block, vec![transaction]);
             }
             Fault::Replayed => {
-                let (lane, parent) = (header.lane, header.height);
-                let fits = |old: &&SignedTransaction| {
-                    old.body.lane == lane && old.body.valid_until >= parent
-                };
-                // the newest may not be final yet, the oldest leaves the window soon
+                let height = header.height;
+                let fits = |old: &&SignedTransaction| old.body.valid_until >= height;
+                let of = |(_, old): &(BlockId, Block)| old.header.height < height;
+                // what is not final yet is not known by its id in the window, what is old leaves it soon
                 let newest = self.dice.percent(50);
-                let mut old = self
-                    .memory
-                    .blocks()
-                    .filter(|(_, old)| old.header.height < parent)
+                let blocks = self.memory.blocks();
+                let mut old = blocks
+                    .filter(|block| of(block))
                     .flat_map(|(_, old)| old.transactions.iter());
                 let old = if newest {
                     old.rfind(fits)
@@ -281,6 +279,10 @@ impl Adversary {
                     old.find(fits)
                 };
                 let old = old.cloned()?;
+                header.lane = old.body.lane;
+                let lane = parameters.lane(header.lane)?;
+                header.config =
+                    block_config(stand.genesis.hash, &stand.validators, lane, header.height);
                 fill(&mut block, vec![old]);
             }
             Fault::Repeated => {
