@@ -181,8 +181,11 @@ impl Adversary {
         if !self.dice.percent(60) {
             return;
         }
-        // another parent is what can fork a chain
-        let fault = if self.dice.percent(20) {
+        // another parent is what can fork a chain, and the last block of an epoch is rare
+        let ends = proposal.block.header.next_validators.is_some();
+        let fault = if ends && self.dice.percent(40) {
+            Fault::NextValidators
+        } else if self.dice.percent(20) {
             Fault::OldParent
         } else {
             *self.dice.pick(&Fault::ALL)
