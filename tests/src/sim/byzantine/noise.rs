@@ -117,7 +117,7 @@ impl Adversary {
                 Response::Range {
                     blocks,
                     finalization,
-                } => match self.dice.below(4) {
+                } => match self.dice.pick(&[0, 1, 2, 2, 2, 3]) {
                     0 => {
                         let at = self.dice.index(blocks.len().max(1));
                         if at < blocks.len() {
