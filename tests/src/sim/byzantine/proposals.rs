@@ -181,12 +181,14 @@ impl Adversary {
         if !self.dice.percent(60) {
             return;
         }
-        // another parent is what can fork a chain, and the last block of an epoch is rare
+        // what can do most harm; and the last block of an epoch is rare
         let ends = proposal.block.header.next_validators.is_some();
         let fault = if ends && self.dice.percent(40) {
             Fault::NextValidators
-        } else if self.dice.percent(20) {
-            Fault::OldParent
+        } else if self.dice.percent(30) {
+            *self
+                .dice
+                .pick(&[Fault::OldParent, Fault::OldParent, Fault::Replayed])
         } else {
             *self.dice.pick(&Fault::ALL)
         };
