@@ -197,6 +197,10 @@ impl Node {
         if self.identity.obeys {
             let next = Arc::clone(&origin.proposer.next_validators);
             let height = ledger.head().height;
+            if height > checks.final_height() {
+                // written by a commit that failed after it: no node has said so yet
+                self.say_final(&ledger, checks);
+            }
             checks.on_epoch(&self.identity, &self.validators, &next, height);
         }
         if self.identity.obeys {
@@ -468,37 +472,42 @@ impl Node {
         if self.identity.obeys {
             checks.on_finalization(&self.identity, last, certificate);
         }
-        for (id, block) in blocks {
+        for (id, _) in blocks {
             let Some(running) = &mut self.running else {
                 return;
             };
             let own = (Some(*id) == last).then_some(certificate);
-            let committed = match running.execution.commit(*id, own) {
-                Ok(committed) => committed,
-                Err(error) => {
-                    self.fail(&error, checks);
-                    return;
-                }
-            };
+            if let Err(error) = running.execution.commit(*id, own) {
+                self.fail(&error, checks);
+                return;
+            }
             if !self.identity.obeys {
                 continue;
             }
-            let ended = self.genesis.parameters.epoch_ending_at(block.header.height);
-            let elected = ended.and_then(|ended| {
-                staking::set(&running.ledger.state(), ended.next().next()).expect("reads")
-            });
-            if let Some(set) = &elected {
-                checks.on_members(&self.identity, set, &running.ledger.state());
-            }
-            let finality = Finality {
-                id: *id,
-                block,
-                root: running.ledger.head().state_root,
-                receipts: receipt_root(&committed.receipts),
-                elected,
-            };
-            checks.on_final(&self.identity, finality);
+            let ledger = Arc::clone(&running.ledger);
+            self.say_final(&ledger, checks);
         }
+    }
+
+    /// Tells of the ledger's head, which is final.
+    fn say_final(&self, ledger: &Ledger, checks: &mut Checks) {
+        let head = ledger.head();
+        let block = ledger.block(head.height).expect("reads").expect("is there");
+        let receipts = ledger.receipts(head.height).expect("reads");
+        let ended = self.genesis.parameters.epoch_ending_at(head.height);
+        let elected = ended
+            .and_then(|ended| staking::set(&ledger.state(), ended.next().next()).expect("reads"));
+        if let Some(set) = &elected {
+            checks.on_members(&self.identity, set, &ledger.state());
+        }
+        let finality = Finality {
+            id: head.id,
+            block: &block,
+            root: head.state_root,
+            receipts: receipt_root(&receipts.unwrap_or_default()),
+            elected,
+        };
+        checks.on_final(&self.identity, finality);
     }
 
     fn compact_journal(&mut self, checks: &mut Checks) {
