@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// keys.next      those it goes on with once governance has rotated its keys; then they become `keys`
 /// keys.next-*    left by a rotation that was killed; used by nobody, and may be deleted
 /// initialized    made once by `salus init`, and never again
-/// data/store     blocks, receipts and state; a journal is safe only with the store it was written beside, or a later one
+/// data/store     blocks, receipts and state; may be fetched again from the other nodes
 /// data/journal   what this validator has voted; losing it silences the validator
 /// data/journal-* the same under a rotated key, each named after its key
 /// ```
