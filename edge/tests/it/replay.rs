@@ -547,7 +547,11 @@ fn lies_about_validators_do_no_harm_beside_a_good_node() {
         .unwrap();
 
     assert!(summary.is_success(), "{summary}");
-    assert!(summary.bad_proofs > 0, "{}", summary.to_json());
+    assert_all_proven(&summary);
+    // which nodes are asked follows from which answer first
+    let was_lied_to = lies.iter().any(|node| !node.asked().is_empty());
+    let counted = summary.bad_proofs + summary.node_failures;
+    assert!(!was_lied_to || counted > 0, "{}", summary.to_json());
 }
 
 /// Where every node lies about the validators nothing is proven, but alarms are raised, and the run ends in its time.
