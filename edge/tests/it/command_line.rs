@@ -230,7 +230,7 @@ fn killed_replay_loses_nothing() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    while node.submissions() < 4 {
+    while node.transactions().len() < 4 {
         assert!(
             first.try_wait().unwrap().is_none(),
             "it goes on while nothing is final"
