@@ -93,7 +93,9 @@ impl Witness {
                     .and_then(|said| said.finalize)
                     .filter(|vote| vote.statement != *statement);
                 let given_up = || {
-                    let mut before = self.said.range(self.timing.first_view(term)..=view);
+                    // a vote of view 0, which there is none of, comes from a liar
+                    let first = self.timing.first_view(term).min(view);
+                    let mut before = self.said.range(first..=view);
                     before.find_map(|(_, said)| of(said)?.nullify)
                 };
                 twice.or_else(given_up)
@@ -161,6 +163,8 @@ mod tests {
             (finalizes(8, A), nullifies(5), Some(FinalizeAndNullify)),
             (notarizes(3, A), nullifies(3), None),
             (nullifies(3), nullifies(4), None),
+            // there is no view 0, but a liar can name it
+            (finalizes(0, A), notarizes(1, A), None),
         ] {
             for (first, second) in [(one, other), (other, one)] {
                 let keys = keys(4);
