@@ -59,9 +59,11 @@ impl Director<'_> {
                 (1..=3).contains(&last.since(height))
             })
             .collect();
-        let index = match ending.is_empty() {
-            true => self.dice.index(self.sent.len()),
-            false => *self.dice.pick(&ending),
+        let index = match ending.first() {
+            None => self.dice.index(self.sent.len()),
+            // sent longest ago: the others never had long to live, and this one is at the edge of the window
+            Some(oldest) if self.dice.percent(60) => *oldest,
+            Some(_) => *self.dice.pick(&ending),
         };
         sim.count("transactions_sent_again", 1);
         let transaction = self.sent[index].clone();
