@@ -134,6 +134,62 @@ mod tests {
         assert_eq!(float(&tiny).to_bits(), 1e-200f64.to_bits());
     }
 
+    /// The files beside `docs/block-configuration.md` show each fault of the printed algorithm as that page says.
+    #[test]
+    fn the_documented_examples_give_the_documented_answers() {
+        type Answer = Option<(usize, u64, &'static str)>;
+        let documented: [(&str, [Answer; 3]); 5] = [
+            (
+                "no-answer",
+                [None, Some((1, 4, "0.2082")), Some((1, 4, "0.2082"))],
+            ),
+            (
+                "stale-theta",
+                [
+                    Some((2, 7, "0.1908")),
+                    Some((2, 20, "0.1461")),
+                    Some((2, 20, "0.1461")),
+                ],
+            ),
+            (
+                "last-tried",
+                [
+                    Some((2, 4, "0.4549")),
+                    Some((3, 4, "0.4499")),
+                    Some((3, 4, "0.4499")),
+                ],
+            ),
+            (
+                "first-rise",
+                [None, Some((1, 8, "0.4181")), Some((3, 8, "0.3833"))],
+            ),
+            ("table-two", [Some((5, 8, "0.4581")); 3]),
+        ];
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/block-configuration");
+        for (name, answers) in documented {
+            let problem = file::read(&folder.join(name).with_extension("toml")).expect("a problem");
+            for (method, documented) in [Method::Paper, Method::Repaired, Method::Fastest]
+                .into_iter()
+                .zip(answers)
+            {
+                let answer = solver::solve(&problem, method)
+                    .expect("in bounds")
+                    .solution
+                    .map(|it| {
+                        let utility = format!("{:.4}", float(&it.utility));
+                        (it.verifiers.len(), it.transaction_count, utility)
+                    });
+
+                let documented = documented.map(|(m, theta, utility)| (m, theta, utility.into()));
+                assert_eq!(answer, documented, "{name}, {}", method.name());
+            }
+        }
+        let table_two = file::read(&folder.join("table-two.toml")).expect("a problem");
+        assert_eq!(table_two.check(), Ok(()));
+        let drawn = solver::solve(&instances::table_two(), Method::Exact);
+        assert_eq!(solver::solve(&table_two, Method::Exact), drawn);
+    }
+
     /// `answer` is named only where there is none.
     #[test]
     fn a_report_has_the_fields_of_its_format() {
