@@ -53,7 +53,7 @@ pub enum Effect {
     Finalized {
         /// The blocks with their ids.
         blocks: Vec<(BlockId, Arc<Block>)>,
-        /// Finalises the last of them.
+        /// Finalises the last of them, or a descendant of it that is not here yet (rule 10).
         certificate: VerifiedCertificate,
     },
     /// A view ended without a block.

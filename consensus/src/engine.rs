@@ -58,6 +58,8 @@ pub struct Engine {
     last_final: FinalBlock,
     /// Finalisations whose blocks are not all here and executed, by view.
     finalizations: BTreeMap<View, VerifiedCertificate>,
+    /// The end of a range whose last block has no finalisation of its own, until it is executed (rule 10).
+    range_end: Option<RangeEnd>,
     failed_terms: u32,
     /// Managers that were silent in their last terms (rule 5).
     silences: BTreeMap<Seat, Silence>,
@@ -106,6 +108,13 @@ struct FinalBlock {
     certificate: Option<VerifiedCertificate>,
 }
 
+/// A final block, and what finalises a descendant of it.
+#[derive(Clone, Debug)]
+struct RangeEnd {
+    block: BlockId,
+    finalization: VerifiedCertificate,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Wanted {
     Body(BlockId),
@@ -136,11 +145,10 @@ impl Engine {
             Input::Checked { block, valid } => self.on_checked(block, valid, effects),
             Input::Executed { block, roots } => self.on_executed(block, roots),
             Input::Bodies(bodies) => self.on_bodies(bodies),
-            Input::Certificates(certificates) => {
-                for certificate in certificates {
-                    self.absorb_certificate(certificate, false, effects);
-                }
-            }
+            Input::Range {
+                blocks,
+                finalization,
+            } => self.on_range(blocks, finalization, effects),
         }
         self.step(now, effects);
     }

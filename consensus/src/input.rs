@@ -46,6 +46,12 @@ pub enum Input {
     },
     /// Bodies that were asked for, ascending. They are used only where a certificate or a header names them.
     Bodies(Vec<Arc<Block>>),
-    /// Certificates that came with a range of final blocks.
-    Certificates(Vec<VerifiedCertificate>),
+    /// The final blocks from the last final one of this engine on, ascending, that were asked for (rule 10). The node has checked that
+    /// they follow one another, and that the certificate finalises the last of them or a descendant of it.
+    Range {
+        /// The blocks.
+        blocks: Vec<Arc<Block>>,
+        /// What makes them final.
+        finalization: VerifiedCertificate,
+    },
 }

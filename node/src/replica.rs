@@ -12,6 +12,7 @@ use duties::Duties;
 use epochs::Epochs;
 use peers::Peers;
 use rand_chacha::ChaCha20Rng;
+use ranges::Ranges;
 use salus_consensus::clock::{Monotonic, Now};
 use salus_consensus::config::Config;
 use salus_consensus::effect::Effect as EngineEffect;
@@ -36,6 +37,7 @@ mod epochs;
 mod fetch;
 mod input;
 mod peers;
+mod ranges;
 mod receive;
 mod serve;
 mod standing;
@@ -60,8 +62,7 @@ pub struct Replica {
     next_peer: usize,
     /// Bodies that were asked for.
     asked: BTreeSet<BlockId>,
-    /// Peers that were asked for a range and have not answered yet.
-    ranges_asked: BTreeSet<Peer>,
+    ranges: Ranges,
     epochs: Epochs,
     duties: Duties,
     standings: Standings,
@@ -140,7 +141,7 @@ impl Replica {
             memory: Memory::new(now.monotonic),
             next_peer: 0,
             asked: BTreeSet::new(),
-            ranges_asked: BTreeSet::new(),
+            ranges: Ranges::default(),
             epochs: Epochs::new(member, ahead),
             duties,
             standings: Standings::default(),
@@ -175,7 +176,7 @@ impl Replica {
             Input::Disconnected(peer) => {
                 self.peers.retain(|other| *other != peer);
                 self.acquaintances.disconnected(now.monotonic, peer);
-                self.ranges_asked.remove(&peer);
+                self.ranges.forget(&peer);
             }
             Input::Executed { block, executed } => {
                 let roots = executed.roots;
@@ -334,12 +335,13 @@ impl Replica {
                 } => {
                     self.memory.finalized(now.monotonic, &blocks);
                     self.on_finalized(blocks, certificate, effects);
+                    self.follow_range(now, effects);
                 }
                 EngineEffect::FetchBody(id) => self.fetch(Request::Body(id), effects),
                 EngineEffect::FetchCertificates { from } => {
                     self.fetch(Request::Certificates { from }, effects);
                 }
-                EngineEffect::FetchRange { from } => self.fetch(Request::Range { from }, effects),
+                EngineEffect::FetchRange { .. } => self.ask_for_range(now, effects),
                 EngineEffect::Nullified {
                     view,
                     manager,

@@ -2,7 +2,7 @@
 
 use salus_consensus::message::Message;
 use salus_network::Channel;
-use salus_primitives::block::Block;
+use salus_primitives::block::{Block, Header};
 use salus_primitives::certificate::Certificate;
 use salus_primitives::codec::{self, CodecError};
 use salus_primitives::ids::{BlockId, Height, View};
@@ -54,11 +54,13 @@ pub enum Response {
     Body(Box<Block>),
     /// Certificates.
     Certificates(Vec<Certificate>),
-    /// Consecutive final blocks, ascending, and the finalisation of the last.
+    /// Consecutive final blocks, ascending, and what shows that they are final.
     Range {
         /// The blocks.
         blocks: Vec<Block>,
-        /// Finalises the last of them.
+        /// The headers that follow them, up to one that has a finalisation of its own; none if the last block has one.
+        trail: Vec<Header>,
+        /// Finalises the last of these headers, or without them the last block.
         finalization: Certificate,
     },
     /// The peer's account of itself: a claim.
@@ -77,6 +79,12 @@ pub const TRANSACTIONS_BYTES: usize = 1024 * 1024;
 pub const RANGE_BLOCKS: usize = 64;
 /// Most bytes of blocks in a range, unless its first block alone is larger.
 pub const RANGE_BYTES: usize = 3 * 1024 * 1024;
+/// Most bytes of blocks in a range with a trail, unless its first block alone is larger: the rest of the frame is the trail's.
+pub const TRAILED_BYTES: usize = 1024 * 1024;
+/// What a frame with a range holds besides blocks and trail at most, in bytes: a finalisation by the largest set, and lengths.
+const RANGE_SPARE: usize = 64 * 1024;
+/// Most bytes of blocks and trail in a range.
+pub const RANGE_TOTAL: usize = FRAME_MAX - RANGE_SPARE;
 
 impl Frame {
     /// Encodes the frame and chooses its channel: what decides on finality goes first, what is large goes with the data.

@@ -1,8 +1,8 @@
 //! Taking in messages, votes and certificates: bookkeeping before any rule acts on it.
 
 use super::{
-    BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, PROPOSALS_AHEAD, Silence, WATCHED_PAST,
-    Wanted,
+    BlockState, Engine, FINALIZATIONS_MAX, LOOKAHEAD, PROPOSALS_AHEAD, RangeEnd, Silence,
+    WATCHED_PAST, Wanted,
 };
 use crate::clock::Now;
 use crate::config::Roots;
@@ -270,6 +270,24 @@ impl Engine {
             self.keep_body(id, body, true);
         }
         self.wanted.remove(&Wanted::Range);
+    }
+
+    /// Rule 10: the node has checked that these blocks are final.
+    pub(super) fn on_range(
+        &mut self,
+        blocks: Vec<Arc<Block>>,
+        finalization: VerifiedCertificate,
+        effects: &mut Vec<Effect>,
+    ) {
+        let last = blocks.last().map(|block| block.id());
+        self.on_bodies(blocks);
+        self.range_end = last
+            .filter(|last| finalization.statement().block() != Some(*last))
+            .map(|block| RangeEnd {
+                block,
+                finalization: finalization.clone(),
+            });
+        self.absorb_certificate(finalization, false, effects);
     }
 
     pub(super) fn keep_body(&mut self, id: BlockId, body: Arc<Block>, trusted: bool) {

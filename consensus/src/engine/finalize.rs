@@ -6,6 +6,14 @@ use crate::effect::{Divergence, Effect};
 use salus_primitives::certificate::VerifiedCertificate;
 use salus_primitives::ids::{BlockId, View};
 
+/// A block that is final.
+struct Certified {
+    block: BlockId,
+    certificate: VerifiedCertificate,
+    /// Whether it is this very block that the certificate finalises, and not a descendant.
+    is_own: bool,
+}
+
 /// How many missing blocks are fetched one by one before a range is asked for.
 const NEAR: u64 = 8;
 
@@ -16,28 +24,32 @@ impl Engine {
             // the chain goes on, but this node's state is not the one it rests on (rule 11)
             return;
         }
-        while let Some((view, certificate)) = self
-            .finalizations
-            .iter()
-            .find(|(_, certificate)| self.is_applicable(certificate))
-            .map(|(view, certificate)| (*view, certificate.clone()))
-        {
-            let Some(target) = certificate.statement().block() else {
-                return;
-            };
-            let Some(blocks) = self.branch(&target) else {
+        while let Some(certified) = self.next_final() {
+            let Certified {
+                block,
+                certificate,
+                is_own,
+            } = certified;
+            let Some(blocks) = self.branch(&block) else {
                 return;
             };
             if let Some((id, block)) = blocks.last() {
                 let Some(roots) = self.roots(id) else {
                     return;
                 };
+                // Without a finalisation of its own: a block was notarised in its header's view before it was in any other, so
+                // that this is a view in which it was certified, as after a restart (Lemma 2).
+                let view = if is_own {
+                    certificate.view()
+                } else {
+                    block.header.view
+                };
                 self.last_final = FinalBlock {
                     id: *id,
                     header: block.header.clone(),
                     view,
                     roots,
-                    certificate: Some(certificate.clone()),
+                    certificate: is_own.then(|| certificate.clone()),
                 };
                 effects.push(Effect::Finalized {
                     blocks,
@@ -45,7 +57,7 @@ impl Engine {
                 });
             } else {
                 // the same block, final in a later view too
-                self.last_final.view = self.last_final.view.max(view);
+                self.last_final.view = self.last_final.view.max(certificate.view());
                 self.last_final.certificate = Some(certificate);
             }
             self.failed_terms = 0;
@@ -54,11 +66,36 @@ impl Engine {
         }
     }
 
-    fn is_applicable(&self, certificate: &VerifiedCertificate) -> bool {
-        certificate
-            .statement()
-            .block()
-            .and_then(|target| self.branch(&target))
+    /// The block that becomes final next: all on the way to it are here and executed. By a finalisation of its own, the lowest first,
+    /// or by a descendant's, as the end of a range (rule 10).
+    fn next_final(&self) -> Option<Certified> {
+        self.certified_final()
+            .find(|certified| self.is_executed(&certified.block))
+    }
+
+    /// What certificates here make final.
+    fn certified_final(&self) -> impl Iterator<Item = Certified> {
+        let own = self.finalizations.values().filter_map(|certificate| {
+            Some(Certified {
+                block: certificate.statement().block()?,
+                certificate: certificate.clone(),
+                is_own: true,
+            })
+        });
+        let range = self
+            .range_end
+            .iter()
+            .filter(|end| end.block != self.last_final.id)
+            .map(|end| Certified {
+                block: end.block,
+                certificate: end.finalization.clone(),
+                is_own: false,
+            });
+        own.chain(range)
+    }
+
+    fn is_executed(&self, target: &BlockId) -> bool {
+        self.branch(target)
             .is_some_and(|blocks| blocks.iter().all(|(id, _)| self.roots(id).is_some()))
     }
 
@@ -77,6 +114,13 @@ impl Engine {
             let header = &block.body.header;
             header.height > height && header.view > view && *other != id
         });
+        if self
+            .range_end
+            .as_ref()
+            .is_some_and(|end| !self.blocks.contains_key(&end.block))
+        {
+            self.range_end = None;
+        }
         self.wanted
             .retain(|wanted, _| matches!(wanted, Wanted::Body(_)));
         self.witness.forget_before(self.watched_from());
@@ -210,14 +254,16 @@ impl Engine {
         if self.diverged {
             return;
         }
-        let certified = self
-            .views
-            .values()
-            .filter_map(|state| state.notarization.as_ref())
-            .chain(self.finalizations.values());
+        let notarized = self.views.values().filter_map(|state| {
+            let certificate = state.notarization.as_ref()?;
+            Some((certificate.statement().block()?, certificate.clone()))
+        });
+        let finalized = self
+            .certified_final()
+            .map(|certified| (certified.block, certified.certificate));
         let mut found = None;
-        for certificate in certified {
-            let mut next = certificate.statement().block();
+        for (block, certificate) in notarized.chain(finalized) {
+            let mut next = Some(block);
             // a certified block vouches for the roots in its ancestors' headers as well
             while let Some(id) = next.filter(|id| *id != self.last_final.id) {
                 let Some(block) = self.blocks.get(&id) else {

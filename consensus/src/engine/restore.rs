@@ -49,6 +49,7 @@ impl Engine {
                 certificate,
             },
             finalizations: BTreeMap::new(),
+            range_end: None,
             failed_terms: 0,
             silences: BTreeMap::new(),
             pending: false,

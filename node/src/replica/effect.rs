@@ -32,7 +32,7 @@ pub enum Effect {
     Commit {
         /// The blocks with their ids.
         blocks: Vec<(BlockId, Arc<Block>)>,
-        /// Finalises the last.
+        /// Finalises the last, or a descendant of it.
         certificate: VerifiedCertificate,
     },
     /// Answer a peer from the ledger, if the ledger has it.

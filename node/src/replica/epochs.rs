@@ -2,13 +2,13 @@
 
 use super::{Effect, Replica};
 use crate::wire::Request;
-use salus_consensus::clock::{Monotonic, Now};
+use salus_consensus::clock::Now;
 use salus_consensus::config::{Config, Timing, Voter};
 use salus_consensus::engine::Engine;
 use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::{Message, Peer};
 use salus_primitives::crypto::sign::Signer;
-use salus_primitives::ids::{BlockId, EntityId, Epoch, Height};
+use salus_primitives::ids::{BlockId, EntityId, Epoch};
 use salus_primitives::validators::ValidatorSet;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -29,8 +29,6 @@ pub(super) struct Epochs {
     member: Member,
     /// Whom the last blocks of this epoch's branches elect, for the epoch after the next.
     elected: BTreeMap<BlockId, Arc<ValidatorSet>>,
-    /// When the blocks that lead to a later epoch were asked for last, and from which height on.
-    asked: Option<(Monotonic, Height)>,
     /// What the journal holds of epochs after the present one. Commits are less durable than votes: after a loss of power a
     /// node may stand in an earlier epoch than it has voted in, and comes to the later one again (rule 8).
     ahead: Vec<JournalEntry>,
@@ -55,7 +53,6 @@ impl Epochs {
         Self {
             member,
             elected: BTreeMap::new(),
-            asked: None,
             ahead,
         }
     }
@@ -129,16 +126,7 @@ impl Replica {
                 }
             }
             Ordering::Greater => {
-                // At once after an answer that led further: one answer a delta would be slower than a chain of short epochs goes.
-                let pause = self.proposer.parameters.delta_ms;
-                let from = self.engine.final_height().next();
-                let recently = self.epochs.asked.is_some_and(|(at, height)| {
-                    height == from && now.monotonic.millis_since(at) < pause
-                });
-                if !recently {
-                    self.epochs.asked = Some((now.monotonic, from));
-                    self.fetch(Request::Range { from }, effects);
-                }
+                self.ask_for_range(now, effects);
             }
         }
         false

@@ -1,4 +1,4 @@
-//! Asking peers for what is missing, and taking their answers (rules 9 and 10).
+//! Asking peers for what is missing, and taking their answers (rule 9). Ranges have their own file.
 
 use super::{Effect, Replica};
 use crate::wire::{Frame, Request, Response};
@@ -6,8 +6,7 @@ use salus_consensus::clock::Now;
 use salus_consensus::input::Input as EngineInput;
 use salus_consensus::message::{Message, Peer};
 use salus_primitives::block::Block;
-use salus_primitives::certificate::{Certificate, Statement, VerifiedCertificate};
-use salus_primitives::ids::{BlockId, Height};
+use salus_primitives::ids::Height;
 use std::sync::Arc;
 
 /// How many peers are asked at once for something small.
@@ -15,16 +14,10 @@ const ASKED_AT_ONCE: usize = 2;
 /// Most bodies remembered as asked for.
 const ASKED_MAX: usize = 1_024;
 
-/// Why a range of blocks is not taken.
+/// Why a body is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum RangeError {
-    #[error("a range is empty or does not start at the height after the last final one")]
-    Start,
-    #[error("the block at height {0} does not follow the one before it, or its body is another")]
-    Broken(Height),
-    #[error("the certificate does not finalise the last block of the range")]
-    Certificate,
-}
+#[error("the transactions of the block at height {0} are not those its header names")]
+struct BodyError(Height);
 
 impl Replica {
     /// Asks peers in turn: another one each time, so that a silent peer costs one delta.
@@ -48,7 +41,7 @@ impl Replica {
                 return;
             };
             if matches!(request, Request::Range { .. }) {
-                self.ranges_asked.insert(peer);
+                self.ranges.asks(peer);
             }
             effects.push(Effect::Send(peer, Frame::Request(request)));
         }
@@ -80,27 +73,9 @@ impl Replica {
             }
             Response::Range {
                 blocks,
+                trail,
                 finalization,
-            } => {
-                if !self.ranges_asked.remove(&from) {
-                    // megabytes to hash that nobody asked for
-                    return;
-                }
-                let first = blocks.first().map(|block| block.header.height);
-                if first.is_none_or(|first| first != self.engine.final_height().next()) {
-                    // an answer that came late; not a fault
-                    return;
-                }
-                match self.check_range(&blocks, finalization) {
-                    Ok(certificate) => {
-                        let bodies = blocks.into_iter().map(Arc::new).collect();
-                        self.drive(now, EngineInput::Bodies(bodies), effects);
-                        let certificates = vec![certificate];
-                        self.drive(now, EngineInput::Certificates(certificates), effects);
-                    }
-                    Err(error) => self.fault(now, from, &error, effects),
-                }
-            }
+            } => self.on_range(now, from, blocks, &trail, finalization, effects),
         }
     }
 
@@ -114,43 +89,8 @@ impl Replica {
             self.drive(now, EngineInput::Bodies(vec![Arc::new(block)]), effects);
         } else {
             // still asked for: else the first to answer, with a false body, would shut out the others
-            let error = RangeError::Broken(block.header.height);
+            let error = BodyError(block.header.height);
             self.fault(now, from, &error, effects);
-        }
-    }
-
-    /// Rule 10: consecutive blocks from the last final one on, ended by a finalisation.
-    fn check_range(
-        &self,
-        blocks: &[Block],
-        finalization: Certificate,
-    ) -> Result<VerifiedCertificate, RangeError> {
-        let mut height = self.engine.final_height().next();
-        let mut parent = self.engine.final_id();
-        if blocks.is_empty() {
-            return Err(RangeError::Start);
-        }
-        let mut last: Option<BlockId> = None;
-        for block in blocks {
-            let header = &block.header;
-            if header.height != height || header.parent != parent {
-                return Err(RangeError::Broken(header.height));
-            }
-            parent = block.id();
-            last = Some(parent);
-            height = height.next();
-        }
-        match finalization.statement {
-            Statement::Finalize { block, .. } if Some(block) == last => {}
-            _ => return Err(RangeError::Certificate),
-        }
-        let certificate = finalization
-            .verified(self.proposer.genesis, &self.proposer.validators)
-            .map_err(|_| RangeError::Certificate)?;
-        // the dearest last: from here on a quorum vouches for the headers
-        match blocks.iter().find(|block| !block.body_matches()) {
-            Some(block) => Err(RangeError::Broken(block.header.height)),
-            None => Ok(certificate),
         }
     }
 }

@@ -72,12 +72,12 @@ pub(crate) fn spawn(ledger: Arc<Ledger>, reports: Reports) -> Result<ExecutionTh
                         blocks,
                         finalization,
                     } => {
-                        let last = blocks.last().copied();
                         for id in blocks {
                             if !reports.wait_for_room() {
                                 return Ok(());
                             }
-                            let own = (Some(id) == last).then_some(&*finalization);
+                            let own = finalization.statement.block() == Some(id);
+                            let own = own.then_some(&*finalization);
                             let committed = execution.commit(id, own)?;
                             let header = &committed.block.header;
                             let interval = last_time.map(|last| header.time.millis_since(last));

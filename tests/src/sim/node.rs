@@ -476,7 +476,7 @@ impl Node {
             let Some(running) = &mut self.running else {
                 return;
             };
-            let own = (Some(*id) == last).then_some(certificate);
+            let own = (certificate.statement.block() == Some(*id)).then_some(certificate);
             if let Err(error) = running.execution.commit(*id, own) {
                 self.fail(&error, checks);
                 return;

@@ -50,6 +50,7 @@ pub(crate) fn frames() -> Vec<Built> {
             "range",
             Response::Range {
                 blocks: vec![block],
+                trail: vec![fixtures::next_block().header],
                 finalization,
             },
         ),

@@ -202,6 +202,7 @@ fn ranges_that_nobody_asked_for_are_ignored() {
         3,
         Frame::Response(Response::Range {
             blocks,
+            trail: Vec::new(),
             finalization,
         }),
     );

@@ -1,5 +1,6 @@
 //! The cluster of production replicas under seeds.
 
+mod catchup;
 mod crashes;
 mod epochs;
 mod evidence;

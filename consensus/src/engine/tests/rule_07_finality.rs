@@ -72,3 +72,33 @@ fn a_node_far_behind_asks_for_a_range() {
     assert!(!bench.engine.is_behind());
     assert_eq!(bench.engine.view().get(), 31);
 }
+
+/// Ranges whose last block has no finalisation of its own, but a descendant: each becomes final as far as it goes, and the next is asked
+/// for from there.
+#[test]
+fn the_end_of_a_range_is_final_by_a_descendant() {
+    let mut bench = Bench::verifier();
+    let mut chain = vec![bench.block(1, &bench.config.base.header.clone(), 0)];
+    for view in 2..=30 {
+        let next = bench.block(view, &chain[chain.len() - 1].header, 0);
+        chain.push(next);
+    }
+    let finalization = bench.verified(finalizes(30, chain[29].id()));
+    let range = |blocks: &[Arc<salus_primitives::block::Block>]| Input::Range {
+        blocks: blocks.to_vec(),
+        finalization: finalization.clone(),
+    };
+
+    let effects = bench.input(range(&chain[..10]));
+
+    assert_eq!(finalized(&effects), (1..=10).collect::<Vec<u64>>());
+    assert_eq!(bench.engine.final_view().get(), 10);
+    assert!(bench.engine.is_behind());
+    assert_eq!(bench.engine.view().get(), 31);
+
+    let effects = bench.input(range(&chain[10..]));
+
+    assert_eq!(finalized(&effects), (11..=30).collect::<Vec<u64>>());
+    assert_eq!(bench.engine.final_view().get(), 30);
+    assert!(!bench.engine.is_behind());
+}

@@ -75,3 +75,30 @@ fn a_verdict_that_comes_after_divergence_is_not_voted_on() {
 
     assert_eq!(votes(&effects), []);
 }
+
+/// The headers of a range are certified, whichever block the certificate names.
+#[test]
+fn a_range_that_a_descendant_made_final_is_compared_as_well() {
+    let mut bench = Bench::verifier();
+    bench.answers = false;
+    let first = bench.block(1, &bench.config.base.header.clone(), 0);
+    let second = bench.block(2, &first.header, 0);
+    let third = bench.block(3, &second.header, 0);
+    let finalization = bench.verified(finalizes(3, third.id()));
+    bench.input(Input::Range {
+        blocks: vec![first.clone(), second.clone()],
+        finalization,
+    });
+
+    let roots = Roots {
+        receipts: Digest([9; 32]),
+        ..roots_after(&first.header)
+    };
+    let effects = bench.input(Input::Executed {
+        block: first.id(),
+        roots,
+    });
+
+    assert!(bench.engine.has_diverged());
+    assert_eq!(finalized(&effects), []);
+}

@@ -116,8 +116,9 @@ impl Adversary {
                 }
                 Response::Range {
                     blocks,
+                    trail,
                     finalization,
-                } => match self.dice.pick(&[0, 1, 2, 2, 2, 3]) {
+                } => match self.dice.pick(&[0, 1, 2, 2, 2, 3, 4, 4]) {
                     0 => {
                         let at = self.dice.index(blocks.len().max(1));
                         if at < blocks.len() {
@@ -146,8 +147,19 @@ impl Adversary {
                                 };
                         }
                     }
-                    _ => {
+                    3 => {
                         finalization.votes.truncate(1);
+                    }
+                    // the last blocks as headers only, of which one may be another
+                    _ => {
+                        let from = blocks.len().min(1 + self.dice.index(blocks.len().max(1)));
+                        let rest = blocks.split_off(from);
+                        trail.splice(0..0, rest.into_iter().map(|block| block.header));
+                        if self.dice.percent(50)
+                            && let Some(header) = trail.first_mut()
+                        {
+                            header.time = header.time.plus_millis(1);
+                        }
                     }
                 },
                 Response::Diagnosis(_) => {}

@@ -41,17 +41,16 @@ impl Checks {
         self.elected.insert(Epoch::ZERO.next(), digest);
     }
 
-    /// A node has blocks final by this certificate, the last of them named by it.
+    /// A node has blocks final by this certificate, which names the last of them or a descendant.
     pub(in crate::sim) fn on_finalization(
         &mut self,
         node: &Identity,
         last: Option<BlockId>,
         certificate: &Certificate,
     ) {
+        self.on_certificate(node, certificate);
         match certificate.statement {
-            Statement::Finalize { block, .. } if Some(block) == last => {
-                self.on_certificate(node, certificate);
-            }
+            Statement::Finalize { block, .. } if self.is_at_or_above(block, last) => {}
             statement => self.violate(
                 Property::CertificatesHold,
                 format!(
@@ -60,6 +59,22 @@ impl Checks {
                 ),
             ),
         }
+    }
+
+    /// Whether a block is `last`, or may lie above it. What no honest node has final yet may: a Byzantine one can be the first.
+    fn is_at_or_above(&self, block: BlockId, last: Option<BlockId>) -> bool {
+        let height = |id| {
+            let mut finals = self.finals.iter();
+            finals
+                .find(|(_, known)| known.id == id)
+                .map(|(height, _)| *height)
+        };
+        Some(block) == last
+            || last.is_some_and(|last| match (height(last), height(block)) {
+                (_, None) => true,
+                (Some(last), Some(block)) => last < block,
+                (None, Some(_)) => false,
+            })
     }
 
     /// A node says that a block is final. The first to say so of a height decides; its block is looked at in full.

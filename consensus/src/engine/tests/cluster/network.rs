@@ -126,13 +126,15 @@ impl Cluster {
                     .take_while(|length| *length <= 16)
                     .last();
                 if let Some(range) = end.and_then(|end| range.get(..end)) {
-                    let bodies = range
+                    let blocks = range
                         .iter()
                         .map(|(_, block, _)| Arc::clone(block))
                         .collect();
-                    let proof = range.iter().filter_map(|(_, _, c)| c.clone()).next_back();
-                    inputs.push(Input::Bodies(bodies));
-                    inputs.push(Input::Certificates(proof.into_iter().collect()));
+                    let finalization = range.iter().filter_map(|(_, _, c)| c.clone()).next_back();
+                    inputs.extend(finalization.map(|finalization| Input::Range {
+                        blocks,
+                        finalization,
+                    }));
                 }
             }
         }
