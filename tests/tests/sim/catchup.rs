@@ -58,11 +58,14 @@ fn a_long_stretch_that_one_certificate_made_final_is_caught_up_with() {
     agree(&sim);
 }
 
+/// What is changed in an answer.
+type Lie = fn(&mut Vec<Block>, &mut Vec<Header>);
+
 /// A trail that does not fit: another header in it, another body before it, one that is too short. It is not taken, its
 /// sender is at fault, and the next answer is taken.
 #[test]
 fn a_false_trail_is_a_fault_and_is_not_taken() {
-    let lies: [fn(&mut Vec<Block>, &mut Vec<Header>); 4] = [
+    let lies: [Lie; 4] = [
         |_, trail| trail[3].time = trail[3].time.plus_millis(1),
         |_, trail| drop(trail.pop()),
         |_, trail| drop(trail.remove(0)),
