@@ -80,6 +80,20 @@ pub enum Problem {
         /// The most allowed.
         maximum: u64,
     },
+    /// An epoch that the validators' reports about the one before could fill.
+    #[error(
+        "epochs of {found} blocks are too short: with {seats} seats and {per_block} of the validators' reports in a block of the routine lane there must be at least {minimum}, or an idle chain's epochs follow one another for ever; make them longer, seats fewer, or lanes.routine.transaction_limit or block_bytes greater"
+    )]
+    EpochTooShort {
+        /// Blocks in an epoch.
+        found: u64,
+        /// The least allowed.
+        minimum: u64,
+        /// The most validators.
+        seats: u16,
+        /// How many of their reports fit into one block.
+        per_block: u64,
+    },
     /// A lane that nobody may use.
     #[error("the list is empty; name at least one role")]
     NoRoles,
@@ -277,6 +291,20 @@ impl From<BoundsError> for GenesisError {
                     found,
                     minimum,
                     maximum,
+                },
+            ),
+            BoundsError::EpochTooShort {
+                found,
+                minimum,
+                seats,
+                per_block,
+            } => error(
+                "consensus.epoch_blocks",
+                Problem::EpochTooShort {
+                    found,
+                    minimum,
+                    seats,
+                    per_block,
                 },
             ),
             BoundsError::Lanes => error("lanes", Problem::Lanes),

@@ -351,7 +351,7 @@ impl NodeFiles {
 /// # Errors
 /// [`HomeError::ReadGenesis`], [`HomeError::Spec`], [`HomeError::Genesis`].
 pub fn read_genesis(path: &Path) -> Result<GenesisBlock, HomeError> {
-    let text = std::fs::read_to_string(path).map_err(|source| HomeError::ReadGenesis {
+    let text = crate::bounded::read_text(path).map_err(|source| HomeError::ReadGenesis {
         path: path.into(),
         source,
     })?;

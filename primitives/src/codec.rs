@@ -74,7 +74,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(
         bincode::serde::borrow_decode_from_slice(bytes, config::<LIMIT_MAX>())
     };
     let (value, used): (T, usize) = decoded.map_err(|error| CodecError::Malformed {
-        reason: error.to_string(),
+        reason: reason(error),
     })?;
     if used != bytes.len() {
         return Err(CodecError::TrailingBytes {
@@ -85,6 +85,24 @@ pub fn decode<T: Serialize + DeserializeOwned>(
         return Err(CodecError::NotCanonical);
     }
     Ok(value)
+}
+
+/// In words of our own: bincode prints its variants' names.
+fn reason(error: bincode::error::DecodeError) -> String {
+    use bincode::error::DecodeError as Error;
+    match error {
+        Error::UnexpectedEnd { additional } => {
+            format!("it ends {additional} bytes too early, or claims a length that is not there")
+        }
+        Error::LimitExceeded => "it claims a length beyond the limit".to_owned(),
+        Error::UnexpectedVariant { found, .. } => format!("there is no variant {found}"),
+        Error::Utf8 { .. } => "a text is not UTF-8".to_owned(),
+        Error::InvalidBooleanValue(found) => format!("{found} is no boolean"),
+        // a type's own rule, in the type's words
+        Error::OtherString(rule) => rule,
+        Error::Other(rule) => rule.to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn config<const LIMIT: usize>() -> impl bincode::config::Config {
@@ -271,8 +289,8 @@ mod tests {
             }
         };
 
-        assert!(claim(6).contains("UnexpectedEnd"));
-        assert!(claim(2 * SMALL).contains("LimitExceeded"));
+        assert!(claim(6).contains("bytes too early"));
+        assert!(claim(2 * SMALL).contains("beyond the limit"));
     }
 
     #[test]
@@ -283,6 +301,51 @@ mod tests {
             let decoded = decode::<String>(&encode(&text), LIMIT_MAX);
 
             assert!(decoded.is_ok_and(|decoded| decoded == text), "{length}");
+        }
+    }
+
+    /// What the decoder calls its own errors is nothing to a reader.
+    #[test]
+    fn a_malformed_encoding_is_described_in_words() {
+        #[derive(Debug, Serialize, Deserialize)]
+        enum Two {
+            One,
+            Other(bool),
+        }
+        #[derive(Debug, Serialize)]
+        struct Even(u8);
+        impl<'de> Deserialize<'de> for Even {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let number = u8::deserialize(deserializer)?;
+                match number % 2 {
+                    0 => Ok(Self(number)),
+                    _ => Err(serde::de::Error::custom("an even number is wanted")),
+                }
+            }
+        }
+        fn said<T: Serialize + DeserializeOwned + core::fmt::Debug>(bytes: &[u8]) -> String {
+            decode::<T>(bytes, 64).expect_err("malformed").to_string()
+        }
+
+        let texts = [
+            said::<Even>(&[3]),
+            said::<Two>(&[2, 0, 0, 0]),
+            said::<Two>(&[1, 0, 0, 0, 7]),
+            said::<u64>(&[1, 2]),
+            said::<String>(&encode(&Blob(vec![0xff, 0xfe]))),
+            said::<Option<u8>>(&[2, 1]),
+        ];
+
+        assert_eq!(texts[0], "malformed encoding: an even number is wanted");
+        for text in texts {
+            let reason = text
+                .strip_prefix("malformed encoding: ")
+                .expect("malformed");
+            let has_camels = reason
+                .as_bytes()
+                .windows(2)
+                .any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+            assert!(!has_camels && !reason.contains('"'), "{text}");
         }
     }
 

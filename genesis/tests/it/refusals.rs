@@ -349,6 +349,41 @@ fn numbers_out_of_bounds_are_refused_with_their_field() {
     }
 }
 
+/// At an epoch's beginning each validator reports once. If that alone could fill epochs, an idle chain would never fall silent.
+#[test]
+fn an_epoch_has_room_for_what_its_validators_report() {
+    let shape = |epoch_blocks, seats, limit, block_bytes| {
+        move |spec: &mut GenesisSpec| {
+            spec.consensus.epoch_blocks = epoch_blocks;
+            spec.consensus.seats = seats;
+            spec.lanes.routine.transaction_limit = limit;
+            spec.consensus.block_bytes = block_bytes;
+        }
+    };
+    for (seats, limit, block_bytes, minimum) in [
+        // one report a block: as many blocks as seats, and as many again
+        (8, 1, 1 << 20, 20),
+        (8, 4, 1 << 20, 8),
+        (64, 4, 1 << 20, 36),
+        (512, 512, 3_080_192, 8),
+        // 512 reports of 512 seats do not fit into the smallest block
+        (512, 512, 69_632, 40),
+    ] {
+        let mut legal = spec();
+        shape(minimum, seats, limit, block_bytes)(&mut legal);
+        assert!(legal.check().is_ok(), "{seats} {limit} {block_bytes}");
+
+        if minimum > 8 {
+            let (field, problem) = problem(shape(minimum - 1, seats, limit, block_bytes));
+            assert_eq!(field, "consensus.epoch_blocks");
+            assert!(
+                matches!(problem, Problem::EpochTooShort { minimum: found, .. } if found == minimum),
+                "{problem}"
+            );
+        }
+    }
+}
+
 /// 66 percent may be asked of members, and nothing; a quorum gives no more than two thirds.
 #[test]
 fn more_than_two_thirds_of_the_votes_are_not_asked_of_members() {

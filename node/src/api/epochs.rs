@@ -1,6 +1,7 @@
 //! Who validates in which epoch, and the proofs by which a light client follows.
 
 use super::error::Refused;
+use super::query::parse_number;
 use super::views::{ValidatorsView, json, octets};
 use super::{Api, StateError};
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -136,7 +137,7 @@ pub(super) async fn change(
 ) -> Result<Response, Refused> {
     let epoch = epoch
         .ok()
-        .and_then(|Path(text)| text.parse().ok())
+        .and_then(|Path(text)| parse_number(&text))
         .map(Epoch::new)
         .ok_or_else(|| Refused::bad_path("an epoch, a number"))?;
     if epoch == Epoch::ZERO {

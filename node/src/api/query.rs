@@ -84,9 +84,7 @@ impl BlockName {
         if text == "latest" {
             return Ok(Self::Latest);
         }
-        if text.bytes().all(|byte| byte.is_ascii_digit())
-            && let Ok(height) = text.parse()
-        {
+        if let Some(height) = parse_number(&text) {
             return Ok(Self::Height(Height::new(height)));
         }
         text.parse().map(Self::Id).map_err(|_| refused())
@@ -99,6 +97,12 @@ impl BlockName {
             Self::Id(id) => ledger.height_of(&id),
         }
     }
+}
+
+/// A number in a path, in digits alone: `+1` is no second name of 1.
+pub(super) fn parse_number(text: &str) -> Option<u64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| text.parse().ok()).flatten()
 }
 
 pub(super) fn parse_id(path: Result<Path<String>, PathRejection>) -> Result<TxId, Refused> {

@@ -102,7 +102,7 @@ pub(super) fn new_spec(
 }
 
 pub(super) fn read_members(path: &Path) -> Result<Vec<MemberSpec>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| {
+    let text = crate::bounded::read_text(path).map_err(|source| {
         Failure::usage(format!(
             "cannot read the members' entries in {}: {source}",
             path.display()

@@ -2,6 +2,7 @@
 
 use super::files::{make_folder, write_new};
 use super::{Failure, Outcome};
+use crate::bounded::TEXT_BYTES_MAX;
 use crate::config::{self, NewConfig, PeerEntry};
 use crate::home::{
     Home, NodeMember, check_founding_keys, journal_identity, member_of, read_genesis,
@@ -128,9 +129,9 @@ fn refuse_used(home: &Home) -> Result<(), Failure> {
 }
 
 fn copy_genesis(from: &Path, to: &Path) -> Result<(), Failure> {
-    let content = std::fs::read(from)
+    let content = crate::bounded::read(from, TEXT_BYTES_MAX)
         .map_err(|source| Failure::usage(format!("cannot read {}: {source}", from.display())))?;
-    match std::fs::read(to) {
+    match crate::bounded::read(to, TEXT_BYTES_MAX) {
         Ok(present) if present == content => Ok(()),
         _ => write_new(to, &content),
     }

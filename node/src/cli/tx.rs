@@ -13,7 +13,7 @@ use salus_primitives::calls::{IDENTITY, IdentityCall, Role, StakingCall};
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::DeviceId;
-use salus_primitives::transaction::{Call, TxId};
+use salus_primitives::transaction::{Call, TRANSACTION_MAX, TxId};
 use sending::{Sending, Wait, line};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -156,7 +156,8 @@ pub(super) fn run(command: Command) -> Outcome {
         Command::Propose(propose) => propose.send(),
         Command::Sign(sign) => sign.send(),
         Command::Submit(Submit { file, node, wait }) => {
-            let bytes = std::fs::read(&file).map_err(|source| {
+            let limit = TRANSACTION_MAX as u64;
+            let bytes = crate::bounded::read(&file, limit).map_err(|source| {
                 Failure::usage(format!("cannot read {}: {source}", file.display()))
             })?;
             let client = node.client()?;

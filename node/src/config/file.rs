@@ -67,7 +67,7 @@ pub(super) struct StorageSection {
 
 impl FileConfig {
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
+        let text = crate::bounded::read_text(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => ConfigError::Missing { path: path.into() },
             _ => ConfigError::Read {
                 path: path.into(),

@@ -94,6 +94,8 @@ struct ChainShape {
 
 /// Transactions in a block of the routine lane, at least.
 const ROUTINE_LIMIT: u32 = 64;
+/// Most seats: more than members.
+const SEATS: u16 = VALIDATORS_MAX as u16;
 /// An hour, in milliseconds.
 const HOUR_MS: i64 = 3_600_000;
 
@@ -205,7 +207,8 @@ impl Scenario {
             for lane in [&mut lanes.emergency, &mut lanes.monitoring, &mut lanes.bulk] {
                 lane.transaction_limit = shape.transaction_limit;
             }
-            // what validators say of one another fits into one block: else short epochs would follow each other for ever
+            // what validators say of one another must not fill an epoch
+            consensus.seats = SEATS;
             lanes.routine.transaction_limit = ROUTINE_LIMIT + shape.transaction_limit;
         };
         Sim::build(self.options.seed, &self.weights, Plan::calm(), adjust)

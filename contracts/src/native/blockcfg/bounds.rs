@@ -1,6 +1,9 @@
 //! What chain parameters may be. Genesis is refused outside these bounds.
 
 use salus_primitives::block::BLOCK_MAX;
+use salus_primitives::calls::{Observed, ObservedSeat, StakingCall};
+use salus_primitives::codec;
+use salus_primitives::ids::Epoch;
 use salus_primitives::lane::Lane;
 use salus_primitives::parameters::{ChainParameters, LaneParameters};
 use salus_primitives::transaction::TRANSACTION_MAX;
@@ -26,6 +29,10 @@ pub const BLOCK_BYTES_MIN: u64 = TRANSACTION_MAX as u64;
 pub const BLOCK_BYTES_MAX: u64 = (BLOCK_MAX - BLOCK_OVERHEAD) as u64;
 /// Fewest blocks in an epoch: an election takes effect an epoch later, and what it changed must be final by then.
 pub const EPOCH_BLOCKS_MIN: u64 = 8;
+/// Blocks of an epoch beside those with reports, at least. See [`BoundsError::EpochTooShort`].
+const EPOCH_BLOCKS_OTHER: u64 = 4;
+/// What a transaction takes beside its call, in bytes, rounded up.
+const ENVELOPE_BYTES: u64 = 256;
 /// Most blocks in an epoch.
 pub const EPOCH_BLOCKS_MAX: u64 = 1_000_000_000;
 /// Most blocks for which a proposal stays open.
@@ -47,6 +54,22 @@ pub enum BoundsError {
         minimum: u64,
         /// The most allowed.
         maximum: u64,
+    },
+    /// An epoch that reports about the one before could fill. At its beginning every validator says once what it saw of the others; if
+    /// the blocks that takes end the epoch, the next one brings as many reports again, and an idle chain never falls silent. So there
+    /// must be room for twice the full blocks that these reports are, as they do not all come at once, and a few more.
+    #[error(
+        "consensus.epoch_blocks is {found}; with consensus.seats {seats} and {per_block} of the validators' reports in a block of the routine lane it must be at least {minimum}, or an idle chain's epochs follow one another for ever: make epochs longer, seats fewer, or lanes.routine.transaction_limit or consensus.block_bytes greater"
+    )]
+    EpochTooShort {
+        /// Blocks in an epoch.
+        found: u64,
+        /// The least allowed.
+        minimum: u64,
+        /// The most validators.
+        seats: u16,
+        /// How many of their reports fit into one block.
+        per_block: u64,
     },
     /// The lanes are not exactly the four, in order.
     #[error("lanes must be emergency, monitoring, routine and bulk, once each and in this order")]
@@ -127,7 +150,44 @@ pub fn check(parameters: &ChainParameters) -> Result<(), BoundsError> {
     if !lanes.iter().map(|lane| lane.lane).eq(Lane::ALL) {
         return Err(BoundsError::Lanes);
     }
-    lanes.iter().try_for_each(check_lane)
+    lanes.iter().try_for_each(check_lane)?;
+    check_reports(parameters)
+}
+
+/// Whether epochs have room for what validators report in them.
+fn check_reports(parameters: &ChainParameters) -> Result<(), BoundsError> {
+    let ChainParameters {
+        block_bytes,
+        epoch_blocks,
+        seats,
+        ..
+    } = *parameters;
+    let limit = parameters
+        .lanes
+        .iter()
+        .find(|lane| lane.lane == Lane::Routine)
+        .map_or(1, |lane| u64::from(lane.transaction_limit));
+    let report = StakingCall::Observe(Observed {
+        epoch: Epoch::ZERO,
+        views: 0,
+        seats: vec![ObservedSeat { votes: 0 }; seats.into()],
+    });
+    let length = u64::try_from(codec::encode(&report).len()).unwrap_or(u64::MAX);
+    let fit = block_bytes
+        .checked_div(length.saturating_add(ENVELOPE_BYTES))
+        .unwrap_or(1);
+    let per_block = limit.min(fit).max(1);
+    let blocks = u64::from(seats).div_ceil(per_block);
+    let minimum = blocks.saturating_mul(2).saturating_add(EPOCH_BLOCKS_OTHER);
+    if epoch_blocks < minimum {
+        return Err(BoundsError::EpochTooShort {
+            found: epoch_blocks,
+            minimum,
+            seats,
+            per_block,
+        });
+    }
+    Ok(())
 }
 
 fn check_lane(parameters: &LaneParameters) -> Result<(), BoundsError> {

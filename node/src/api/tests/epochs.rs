@@ -118,6 +118,9 @@ async fn pages_end_where_the_chain_ends() {
         let answer = node.get(path).await;
         assert_eq!(answer.refusal(), (400, "bad_query".to_owned()), "{path}");
     }
+    for path in ["/v1/epochs/+1", "/v1/epochs/-1", "/v1/epochs/0x1"] {
+        assert_eq!(node.get(path).await.status, 400, "{path}");
+    }
     let bad_path = node.get("/v1/epochs/last").await;
     assert_eq!(bad_path.refusal(), (400, "bad_path".to_owned()));
 }
