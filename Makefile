@@ -21,7 +21,7 @@ ONLY ?=
 SEEDS ?= 1000
 unexport SECONDS
 
-.PHONY: help setup build demo test sim figures mutants lint fmt doc deny cargo-deny bench soak
+.PHONY: help setup build demo test sim figures experiments mutants lint fmt doc deny cargo-deny bench soak
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,6 +49,10 @@ sim: setup ## Simulated clusters with faults and Byzantine members: make sim [SE
 figures: build ## Draws the figures of docs/block-configuration.md that need no simulation
 	rm -f $(foreach name,utility convergence,docs/figures/$(name).csv docs/figures/$(name).svg)
 	@"$(binaries)/salus" blockcfg plot --out docs/figures
+
+experiments: figures ## What adaptation is worth, in the simulator: the rest of docs/figures (minutes; same bytes every time)
+	cargo build --release --locked -p salus-tests --bin salus-experiments
+	@"$(binaries)/salus-experiments" --out docs/figures
 
 soak: build ## Kills a validator every second under load: make soak [SOAK_SECONDS=60]
 	SALUS_SOAK_SECONDS="$(SOAK_SECONDS)" cargo test --release --locked -p salus-tests --test e2e -- faults::processes --nocapture

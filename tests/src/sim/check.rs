@@ -82,7 +82,7 @@ const VIOLATIONS_MAX: usize = 8;
 const LEAD_MAX_MS: u64 = super::SKEW_MAX_MS + salus_consensus::config::CLOCK_LEAD_MS;
 
 impl Checks {
-    pub(super) fn new(genesis: Arc<GenesisBlock>, peers: BTreeMap<PublicKey, EntityId>) -> Self {
+    pub(crate) fn new(genesis: Arc<GenesisBlock>, peers: BTreeMap<PublicKey, EntityId>) -> Self {
         let mut checks = Self {
             now_ms: 0,
             wall_ms: 0,
@@ -105,7 +105,7 @@ impl Checks {
     }
 
     /// Sets the time that violations and moments get from here on.
-    pub(super) const fn at(&mut self, now_ms: u64, wall_ms: u64) {
+    pub(crate) const fn at(&mut self, now_ms: u64, wall_ms: u64) {
         self.now_ms = now_ms;
         self.wall_ms = wall_ms;
     }

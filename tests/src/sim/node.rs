@@ -66,6 +66,8 @@ pub struct Node {
     life: u32,
     wakeup: Option<u64>,
     rewrites: u64,
+    /// Size at which its journal is rewritten.
+    journal_max: u64,
     validators: Arc<ValidatorSet>,
 }
 
@@ -112,7 +114,7 @@ const BODIES_SPARE: u64 = 160;
 const RECORDS_MAX_BYTES: u64 = 256 * 1024;
 
 impl Node {
-    pub(super) fn new(genesis: Arc<GenesisBlock>, keys: MemberKeys, index: u64) -> Self {
+    pub(crate) fn new(genesis: Arc<GenesisBlock>, keys: MemberKeys, index: u64) -> Self {
         let identity = Identity {
             name: keys.name.clone(),
             entity: EntityId::of_name(&keys.name),
@@ -144,10 +146,17 @@ impl Node {
             life: 0,
             wakeup: None,
             rewrites: 0,
+            journal_max: JOURNAL_REWRITE_BYTES,
         }
     }
 
-    pub(super) fn start(&mut self, now: Now, seed: u64, checks: &mut Checks) -> Vec<Outgoing> {
+    /// The same with a journal that is rewritten beyond so many bytes.
+    pub(crate) const fn with_journal_of(mut self, bytes: u64) -> Self {
+        self.journal_max = bytes;
+        self
+    }
+
+    pub(crate) fn start(&mut self, now: Now, seed: u64, checks: &mut Checks) -> Vec<Outgoing> {
         self.life += 1;
         self.wakeup = None;
         self.votes_sent = 0;
@@ -245,7 +254,7 @@ impl Node {
         }
     }
 
-    pub(super) fn handle(&mut self, now: Now, input: Input, checks: &mut Checks) -> Vec<Outgoing> {
+    pub(crate) fn handle(&mut self, now: Now, input: Input, checks: &mut Checks) -> Vec<Outgoing> {
         let now = self.own_time(now);
         let mut effects = Vec::new();
         if let Some(running) = &mut self.running {
@@ -514,7 +523,7 @@ impl Node {
         let (Some(running), Some(journal)) = (&self.running, self.open_journal()) else {
             return;
         };
-        if journal.size_bytes() <= JOURNAL_REWRITE_BYTES || running.replica.is_suspended() {
+        if journal.size_bytes() <= self.journal_max || running.replica.is_suspended() {
             return;
         }
         if let Err(error) = running.ledger.sync() {
@@ -551,7 +560,7 @@ impl Node {
         let blocks_max = 2 * engine.lag() + BODIES_SPARE;
         let journal_bytes = self.journal.as_ref().map_or(0, |j| j.size_bytes());
         // rewritten beyond its limit, unless what counts takes more
-        let journal_max = JOURNAL_REWRITE_BYTES + RECORDS_MAX_BYTES * (engine.lag() + 2);
+        let journal_max = self.journal_max + RECORDS_MAX_BYTES * (engine.lag() + 2);
         let problem = [
             (
                 waiting.iter().any(|count| *count > limits.lane_count_max),
@@ -712,7 +721,7 @@ impl Node {
     }
 
     /// When the node wants to be woken, if that is news.
-    pub(super) fn wants_wakeup(&mut self, now: Now) -> Option<u64> {
+    pub(crate) fn wants_wakeup(&mut self, now: Now) -> Option<u64> {
         let at = self.running.as_ref()?.replica.wakeup(now)?.as_millis();
         if self.wakeup.is_some_and(|planned| planned <= at) {
             return None;
@@ -721,7 +730,7 @@ impl Node {
         Some(at)
     }
 
-    pub(super) fn woken(&mut self, now_ms: u64) {
+    pub(crate) fn woken(&mut self, now_ms: u64) {
         if self.wakeup.is_some_and(|planned| planned <= now_ms) {
             self.wakeup = None;
         }

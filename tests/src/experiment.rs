@@ -1,0 +1,68 @@
+//! What adaptation is worth: latency and cost by lane, policy against policy, in virtual time.
+//!
+//! Nodes are those of the [simulator](crate::sim): the production replica, execution and ledger. Around them stands a [`world`] with distances,
+//! uplinks and processors of stated speed, counted in microseconds. Nothing fails here; the simulator's properties are checked all the
+//! same. Everything follows from the seed.
+
+mod clients;
+mod cluster;
+pub mod cost;
+pub mod load;
+pub mod plot;
+pub mod policy;
+mod record;
+pub mod report;
+mod station;
+mod uplink;
+pub mod world;
+
+use cluster::Cluster;
+use load::Load;
+use policy::Policy;
+use report::Row;
+use salus_primitives::crypto::sign::remembering_verdicts;
+use world::World;
+
+/// One run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Experiment {
+    /// Draws who submits what when.
+    pub seed: u64,
+    /// How many validators, 4 at least.
+    pub validators: usize,
+    /// What clients ask for.
+    pub load: Load,
+    /// How blocks are configured.
+    pub policy: Policy,
+    /// How long transactions are submitted that count, in virtual seconds.
+    pub seconds: u64,
+}
+
+/// Why a run gives no figures.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExperimentError {
+    /// A property of the simulator was violated.
+    #[error("{0}")]
+    Violated(String),
+    /// The devices were not registered in time.
+    #[error("the network registered no devices within {0} virtual seconds")]
+    NotReady(u64),
+    /// A lane's problem has no solution.
+    #[error(transparent)]
+    Problem(#[from] salus_contracts::native::blockcfg::solver::ProblemError),
+}
+
+impl Experiment {
+    /// Runs it: one row a lane.
+    ///
+    /// # Errors
+    /// [`ExperimentError`].
+    pub fn run(&self) -> Result<Vec<Row>, ExperimentError> {
+        // what one node checked, the others check alike: only the virtual time counts
+        remembering_verdicts(|| {
+            let mut cluster = Cluster::new(self, World::new(self.validators))?;
+            cluster.carry_out()?;
+            Ok(report::rows(self, &cluster))
+        })
+    }
+}

@@ -1,0 +1,447 @@
+//! Production replicas in a [`World`], in virtual microseconds.
+//!
+//! A frame waits for its sender's uplink, travels, waits for its receiver's processor, and what comes of it leaves when the work is done.
+//! What is urgent on the wire is so at the processor too. Execution has a processor of its own.
+
+use super::clients::Clients;
+use super::cost;
+use super::load::Demand;
+use super::policy::{LaneChoice, answers_per_second, lanes_for};
+use super::record::Record;
+use super::station::{Station, Task};
+use super::uplink::Parcel;
+use super::world::World;
+use super::{Experiment, ExperimentError};
+use crate::keys::chain_with;
+use crate::sim::check::Checks;
+use crate::sim::node::{Node, Outgoing, Target};
+use salus_consensus::clock::{Monotonic, Now};
+use salus_genesis::spec::{ConsensusSpec, LanesSpec};
+use salus_node::replica::Input;
+use salus_primitives::block::Header;
+use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::ids::{EntityId, Height, Seat};
+use salus_primitives::lane::Lane;
+use salus_primitives::time::Timestamp;
+use salus_primitives::transaction::{TxId, VerifiedTransaction};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The network, its clients, and what is counted.
+pub(super) struct Cluster {
+    experiment: Experiment,
+    world: World,
+    pub(super) lanes: Vec<LaneChoice>,
+    network_keys: Vec<PublicKey>,
+    /// The seat of each node.
+    seats: Vec<Seat>,
+    stations: Vec<Station>,
+    checks: Checks,
+    pub(super) record: Record,
+    clients: Clients,
+    /// Until when clients submit.
+    pub(super) demand_ends_us: u64,
+    now_us: u64,
+    sequence: u64,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+}
+
+enum Event {
+    Arrive {
+        to: usize,
+        task: Task,
+    },
+    /// The processor is done, and says what came of it.
+    Done {
+        node: usize,
+        outgoing: Vec<Outgoing>,
+    },
+    /// The uplink has sent a piece.
+    Sent {
+        node: usize,
+        complete: Option<(usize, Rc<Parcel>)>,
+    },
+    Wake {
+        node: usize,
+    },
+    Submit {
+        kind: Lane,
+    },
+}
+
+struct Scheduled {
+    at_us: u64,
+    sequence: u64,
+    event: Event,
+}
+
+/// When virtual time starts, on the wall: after genesis.
+const WALL_START_MS: u64 = 10_000_000;
+/// How long devices may take to be registered.
+const READY_SECONDS: u64 = 60;
+/// How long clients submit before it counts, in seconds.
+const WARM_UP_SECONDS: u64 = 3;
+/// How long the last transactions that count may take, in seconds.
+const DRAIN_SECONDS: u64 = 60;
+/// Journals are rewritten beyond so many bytes: as production does, and not at every vote as small ones would be beside large blocks.
+const JOURNAL_BYTES: u64 = 16 * 1024 * 1024;
+/// Most bytes of transactions in a block: an emergency waits behind no more than these.
+const BLOCK_BYTES: u64 = 256 * 1024;
+/// Covers half of the longest round trip, a large block on 49 links, and the slowest validator.
+const DELTA_MS: u64 = 500;
+
+impl Cluster {
+    pub(super) fn new(experiment: &Experiment, world: World) -> Result<Self, ExperimentError> {
+        let lanes = lanes_for(experiment.policy, &world)?;
+        let weights = vec![1; world.len()];
+        let (genesis, keys) = chain_with(&weights, |consensus, spec| {
+            configure(consensus, spec, &lanes);
+        });
+        let genesis = Arc::new(genesis);
+        let network_keys: Vec<PublicKey> = keys.iter().map(|it| it.network.public()).collect();
+        let seats = network_keys
+            .iter()
+            .map(|key| genesis.validators.seat_of_network_key(key))
+            .map(|seat| seat.expect("all members of this chain have seats"))
+            .collect();
+        let peers = keys
+            .iter()
+            .map(|keys| (keys.network.public(), EntityId::of_name(&keys.name)))
+            .collect();
+        let stations = (0..)
+            .zip(&keys)
+            .map(|(index, keys)| {
+                let node = Node::new(Arc::clone(&genesis), keys.clone(), index);
+                Station::new(node.with_journal_of(JOURNAL_BYTES))
+            })
+            .collect();
+        Ok(Self {
+            experiment: *experiment,
+            record: Record::new(world.len()),
+            world,
+            lanes,
+            checks: Checks::new(Arc::clone(&genesis), peers),
+            network_keys,
+            seats,
+            stations,
+            clients: Clients::new(experiment.seed, Arc::clone(&genesis), &keys),
+            demand_ends_us: 0,
+            now_us: 0,
+            sequence: 0,
+            queue: BinaryHeap::new(),
+        })
+    }
+
+    /// Starts the nodes, registers a device for each, lets the clients work, and waits for the last transaction that counts.
+    pub(super) fn carry_out(&mut self) -> Result<(), ExperimentError> {
+        for node in 0..self.stations.len() {
+            let now = self.now();
+            let outgoing =
+                self.stations[node]
+                    .node
+                    .start(now, self.experiment.seed, &mut self.checks);
+            self.schedule(0, Event::Done { node, outgoing });
+        }
+        for node in 0..self.stations.len() {
+            for other in 0..self.stations.len() {
+                if other != node {
+                    let key = self.network_keys[other];
+                    self.input(node, Input::Connected(key), cost::INPUT_US);
+                }
+            }
+        }
+        let registrations: Vec<TxId> = (0..self.stations.len())
+            .map(|node| {
+                let transaction = self.clients.registration(node, Height::ZERO);
+                self.arrive(node, transaction)
+            })
+            .collect();
+        let limit_us = READY_SECONDS * 1_000_000;
+        while !self.are_final(&registrations) {
+            if !self.step(limit_us)? {
+                return Err(ExperimentError::NotReady(READY_SECONDS));
+            }
+        }
+        self.run_load()
+    }
+
+    fn run_load(&mut self) -> Result<(), ExperimentError> {
+        let start_us = self.now_us;
+        let counts_from_us = start_us + WARM_UP_SECONDS * 1_000_000;
+        self.demand_ends_us = counts_from_us + self.experiment.seconds * 1_000_000;
+        for kind in Lane::ALL {
+            match self.experiment.load.demand(kind) {
+                Demand::PerMinute(rate) => {
+                    let pause = self.clients.pause_us(rate);
+                    self.schedule(pause, Event::Submit { kind });
+                }
+                Demand::Waiting(count) => {
+                    for n in 0..count {
+                        self.submit(n % self.stations.len(), kind);
+                    }
+                }
+            }
+        }
+        while self.now_us < counts_from_us && self.step(counts_from_us)? {}
+        self.record.begin(self.now_us);
+        let end_us = self.demand_ends_us;
+        while self.now_us < end_us && self.step(end_us)? {}
+        let limit_us = end_us + DRAIN_SECONDS * 1_000_000;
+        while !self.record.is_settled() && self.step(limit_us)? {}
+        Ok(())
+    }
+
+    /// The next event, unless it lies behind the limit.
+    fn step(&mut self, limit_us: u64) -> Result<bool, ExperimentError> {
+        if let Some(violation) = self.checks.violations().first() {
+            return Err(ExperimentError::Violated(violation.to_string()));
+        }
+        let is_due = self
+            .queue
+            .peek()
+            .is_some_and(|Reverse(next)| next.at_us <= limit_us);
+        let Some(Reverse(next)) = is_due.then(|| self.queue.pop()).flatten() else {
+            self.now_us = limit_us;
+            return Ok(false);
+        };
+        self.now_us = next.at_us;
+        match next.event {
+            Event::Arrive { to, task } => {
+                self.stations[to].push(task);
+                self.work(to);
+            }
+            Event::Done { node, outgoing } => {
+                self.stations[node].is_working = false;
+                self.dispatch(node, outgoing);
+                self.look_for_finality(node);
+                self.plan_wakeup(node);
+                self.work(node);
+            }
+            Event::Sent { node, complete } => {
+                self.stations[node].uplink.is_sending = false;
+                if let Some((to, parcel)) = complete {
+                    let way = self.world.one_way_us(node, to);
+                    let task = Task::Frame { from: node, parcel };
+                    self.schedule(way, Event::Arrive { to, task });
+                }
+                self.send(node);
+            }
+            Event::Wake { node } => {
+                self.stations[node].node.woken(self.now_us / 1_000);
+                self.schedule(
+                    0,
+                    Event::Arrive {
+                        to: node,
+                        task: Task::Tick,
+                    },
+                );
+            }
+            Event::Submit { kind } => {
+                if let Demand::PerMinute(rate) = self.experiment.load.demand(kind)
+                    && self.now_us < self.demand_ends_us
+                {
+                    let node = self.clients.member();
+                    self.submit(node, kind);
+                    let pause = self.clients.pause_us(rate);
+                    self.schedule(pause, Event::Submit { kind });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Lets an idle processor take what waits.
+    fn work(&mut self, node: usize) {
+        let station = &mut self.stations[node];
+        let Some(task) = station.take() else {
+            return;
+        };
+        if let Task::Frame { parcel, .. } = &task {
+            let committee = committee(&self.lanes, &self.seats);
+            self.record.seen(self.now_us, node, parcel, committee);
+        }
+        let (input, cost) = station.price(task, &self.network_keys);
+        self.input(node, input, cost);
+    }
+
+    fn input(&mut self, node: usize, input: Input, cost: u64) {
+        let now = self.now();
+        self.checks
+            .at(now.monotonic.as_millis(), now.wall.as_millis());
+        let station = &mut self.stations[node];
+        let outgoing = station.node.handle(now, input, &mut self.checks);
+        station.is_working = true;
+        let us = cost * self.world.slowness(node);
+        self.schedule(us, Event::Done { node, outgoing });
+    }
+
+    fn dispatch(&mut self, node: usize, outgoing: Vec<Outgoing>) {
+        for item in outgoing {
+            match item {
+                Outgoing::Frame { to, frame } => {
+                    let parcel = Rc::new(Parcel::new(&frame));
+                    let committee = committee(&self.lanes, &self.seats);
+                    self.record.seen(self.now_us, node, &parcel, committee);
+                    for to in self.receivers(node, &to) {
+                        self.stations[node].uplink.push(to, Rc::clone(&parcel));
+                    }
+                    self.send(node);
+                }
+                Outgoing::Executed { id, executed } => {
+                    let station = &mut self.stations[node];
+                    let us = station.execution_cost(&id) * self.world.slowness(node);
+                    let start_us = station.executes_until_us.max(self.now_us);
+                    station.executes_until_us = start_us + us;
+                    let delay = station.executes_until_us - self.now_us;
+                    let task = Task::Executed { id, executed };
+                    self.schedule(delay, Event::Arrive { to: node, task });
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, node: usize) {
+        let uplink = &mut self.stations[node].uplink;
+        if uplink.is_sending {
+            return;
+        }
+        if let Some(sent) = uplink.send() {
+            uplink.is_sending = true;
+            let complete = sent.complete;
+            self.schedule(sent.us, Event::Sent { node, complete });
+        }
+    }
+
+    fn look_for_finality(&mut self, node: usize) {
+        for id in self.stations[node].new_finals() {
+            for own in self.record.on_final(self.now_us, node, id) {
+                self.replace(node, &own);
+            }
+        }
+    }
+
+    /// A client whose lane is to be full submits another one.
+    fn replace(&mut self, node: usize, id: &TxId) {
+        let Some(kind) = self.record.kind(id) else {
+            return;
+        };
+        let demand = self.experiment.load.demand(kind);
+        if matches!(demand, Demand::Waiting(_)) && self.now_us < self.demand_ends_us {
+            self.submit(node, kind);
+        }
+    }
+
+    fn plan_wakeup(&mut self, node: usize) {
+        let now = self.now();
+        if let Some(at_ms) = self.stations[node].node.wants_wakeup(now) {
+            let delay = (at_ms * 1_000).saturating_sub(self.now_us).max(1);
+            self.schedule(delay, Event::Wake { node });
+        }
+    }
+
+    fn schedule(&mut self, delay_us: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.push(Reverse(Scheduled {
+            at_us: self.now_us + delay_us,
+            sequence: self.sequence,
+            event,
+        }));
+    }
+
+    fn receivers(&self, from: usize, to: &Target) -> Vec<usize> {
+        let is_receiver = |node: &usize| match to {
+            Target::All => *node != from,
+            Target::One(key) => self.network_keys[*node] == *key,
+        };
+        (0..self.stations.len()).filter(is_receiver).collect()
+    }
+
+    fn now(&self) -> Now {
+        let now_ms = self.now_us / 1_000;
+        Now {
+            monotonic: Monotonic::from_millis(now_ms),
+            wall: Timestamp::from_millis(WALL_START_MS + now_ms),
+        }
+    }
+
+    fn are_final(&self, ids: &[TxId]) -> bool {
+        self.stations
+            .iter()
+            .all(|station| ids.iter().all(|id| station.node.has_final(id)))
+    }
+
+    /// A device hands its hospital's node a reading of this kind.
+    fn submit(&mut self, node: usize, kind: Lane) {
+        let lane = self.experiment.policy.lane(kind);
+        let head = self.stations[node].node.final_height();
+        let transaction = self.clients.reading(node, kind, lane, head);
+        let id = self.arrive(node, transaction);
+        self.record.submitted(self.now_us, id, kind, node);
+    }
+
+    fn arrive(&mut self, node: usize, transaction: VerifiedTransaction) -> TxId {
+        let id = transaction.id();
+        let task = Task::Submit(Box::new(transaction));
+        self.schedule(0, Event::Arrive { to: node, task });
+        id
+    }
+
+    /// The paper's C of a block: what its verifiers do in a second, at a price of 1.
+    pub(super) fn price(&self, committee: &[Seat]) -> f64 {
+        (0..)
+            .zip(&self.seats)
+            .filter(|(_, seat)| committee.contains(seat))
+            .map(|(node, _)| answers_per_second(&self.world, node))
+            .sum()
+    }
+}
+
+/// The committee of a block: the lane's chosen verifiers, or those that its header names.
+fn committee<'a>(lanes: &'a [LaneChoice], seats: &'a [Seat]) -> impl Fn(&Header) -> Vec<Seat> + 'a {
+    |header| match &lanes[header.lane.index()].chosen {
+        Some(chosen) => chosen.iter().map(|node| seats[*node]).collect(),
+        None => header.config.committee.clone(),
+    }
+}
+
+fn configure(consensus: &mut ConsensusSpec, spec: &mut LanesSpec, lanes: &[LaneChoice]) {
+    consensus.delta_ms = DELTA_MS;
+    consensus.delta_max_ms = 8 * DELTA_MS;
+    consensus.block_bytes = BLOCK_BYTES;
+    consensus.epoch_blocks = 1_000_000;
+    let LanesSpec {
+        emergency,
+        monitoring,
+        routine,
+        bulk,
+    } = spec;
+    for (spec, lane) in [emergency, monitoring, routine, bulk]
+        .into_iter()
+        .zip(lanes)
+    {
+        spec.verifier_count = lane.verifier_count;
+        spec.transaction_limit = lane.transaction_limit;
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at_us, self.sequence).cmp(&(other.at_us, other.sequence))
+    }
+}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Scheduled {}
