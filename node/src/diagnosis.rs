@@ -10,7 +10,7 @@ mod verdict;
 mod words;
 
 pub use explanation::{Explanation, MemberLine, Told};
-pub use facts::{Facts, Link, SeatFacts, ViewFacts};
+pub use facts::{Facts, Link, NoLegalSet, SeatFacts, ViewFacts};
 pub use finding::{Finding, Opinion, Turn, VoteKind, findings};
 pub use verdict::Verdict;
 

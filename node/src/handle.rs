@@ -84,6 +84,8 @@ pub enum Standing {
     NoKeys,
     /// It is no member, or not yet.
     NotAdmitted,
+    /// By the blocks it has it is no member, and it lacks blocks.
+    CatchesUp,
     /// It was a member.
     Retired,
 }
@@ -104,7 +106,17 @@ impl Standing {
             Self::NotStanding => "not_standing",
             Self::NoKeys => "no_keys",
             Self::NotAdmitted => "not_admitted",
+            Self::CatchesUp => "catches_up",
             Self::Retired => "retired",
+        }
+    }
+
+    /// The same, if this node lacks final blocks or not: what old blocks say of who is a member says nothing of today.
+    #[must_use]
+    pub const fn known(self, is_behind: bool) -> Self {
+        match self {
+            Self::NotAdmitted if is_behind => Self::CatchesUp,
+            other => other,
         }
     }
 
@@ -155,7 +167,10 @@ impl Standing {
             }
             Self::NotAdmitted => {
                 "not admitted yet: by the blocks this node has, its entity is no member, so the other nodes refuse it until \
-                 governance admits it"
+                 governance admits it; if it was a member once, governance has retired it since, and these blocks are older than that"
+            }
+            Self::CatchesUp => {
+                "the node is catching up: by the blocks it has so far its entity is no member, which later ones decide; it observes"
             }
             Self::Retired => {
                 "governance has retired this member: the other nodes do not let it in any more, and the node can be stopped"

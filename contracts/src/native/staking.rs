@@ -27,7 +27,7 @@ mod roll;
 mod state;
 
 pub use attendance::{Absence, PARTICIPATION_MAX};
-pub use election::{Standing, elect, election, genesis_election, standings};
+pub use election::{Standing, elect, election, eligible, genesis_election, standings};
 pub use epoch::{close_epoch, record_set};
 pub use event::{
     ADMITTED, DELEGATED, JAILED, KEYS_ROTATED, OBSERVED, PARTICIPATION_SET, RELEASED, RETIRED,

@@ -24,6 +24,17 @@ pub struct Facts {
     pub view: ViewFacts,
     /// The chain's delta, as long as no term fails.
     pub delta_ms: u64,
+    /// Set if by the state after the last final block no legal set can be elected.
+    pub no_legal_set: Option<NoLegalSet>,
+}
+
+/// Fewer than four may be elected, so that the present validators go on (E1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoLegalSet {
+    /// Who may be elected.
+    pub eligible: Vec<String>,
+    /// Who has a seat in the next epoch and may not be elected: jailed, inactive, stepped down, retired, or without weight.
+    pub kept: Vec<String>,
 }
 
 /// One validator, seen from the node that was asked.

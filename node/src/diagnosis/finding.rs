@@ -72,6 +72,13 @@ pub enum Finding {
         /// How many blocks it lacks, as far as is known.
         by: u64,
     },
+    /// Fewer than four members may be elected: the present validators go on, also those who would have no seat.
+    NoLegalSet {
+        /// Who may be elected.
+        eligible: Vec<String>,
+        /// Who has a seat for want of others.
+        kept: Vec<String>,
+    },
     /// A clock that goes wrong: blocks dated too far ahead are not voted for.
     Clock {
         /// Whose.
@@ -178,6 +185,10 @@ pub fn findings(facts: &Facts, verdict: Verdict) -> Vec<Finding> {
         (condition == Condition::Observes).then_some(Finding::Observes { who })
     }));
     found.extend(behind(facts));
+    found.extend(facts.no_legal_set.clone().map(|it| Finding::NoLegalSet {
+        eligible: it.eligible,
+        kept: it.kept,
+    }));
     found.extend(clocks(facts));
     found.extend(too_few(facts));
     let stuck = verdict == Verdict::Stuck;

@@ -65,6 +65,7 @@ pub(crate) fn well() -> Facts {
             ..ViewFacts::default()
         },
         delta_ms: 250,
+        no_legal_set: None,
     }
 }
 
@@ -454,6 +455,27 @@ fn the_json_reads_back() {
     assert_eq!(json["findings"][0]["who"], "ministry");
     let back: Explanation = serde_json::from_value(json).expect("decodes");
     assert_eq!(back, explanation);
+}
+
+/// One of four is jailed, or stepped down: the chain goes on with it, and an operator is to know that nobody can take its seat.
+#[test]
+fn a_set_that_goes_on_without_an_election_is_told_while_the_chain_goes_on() {
+    let mut facts = well();
+    facts.no_legal_set = Some(NoLegalSet {
+        eligible: names(&["hospital", "pharmacy", "ministry"]),
+        kept: names(&["institute"]),
+    });
+
+    let explanation = Explanation::of(&facts);
+
+    assert_eq!(explanation.verdict, Verdict::Progressing);
+    assert!(!explanation.summary.contains("all is well"));
+    let [told] = explanation.findings.as_slice() else {
+        panic!("{:?}", explanation.findings);
+    };
+    assert!(!told.is_claim);
+    assert!(told.what.contains("3 of the 4") && told.what.contains("institute"));
+    assert!(told.advice.contains("salus tx stand"));
 }
 
 /// Who is not admitted is told so before that nobody answers it, and not to look at the others' machines first.

@@ -2,6 +2,7 @@
 
 use super::explanation::duration;
 use super::finding::{Finding, Turn, VoteKind};
+use salus_primitives::validators::SEATS_MIN;
 
 impl Finding {
     /// Whether it rests on what others than the asked node, `own`, say of themselves.
@@ -15,6 +16,7 @@ impl Finding {
             Self::Unreachable { .. }
             | Self::Silent { .. }
             | Self::NotHeard { .. }
+            | Self::NoLegalSet { .. }
             | Self::TooFewVoters { .. }
             | Self::QuorumMissing { .. }
             | Self::Turns { .. } => false,
@@ -69,6 +71,18 @@ impl Finding {
             Self::Observes { who } => format!("{who} has a seat, or had one, and does not vote"),
             Self::Behind { who, height, by } => {
                 format!("{who} stands at height {height}, {by} final blocks behind")
+            }
+            Self::NoLegalSet { eligible, kept } => {
+                let kept = if kept.is_empty() {
+                    "nobody else is among them".to_owned()
+                } else {
+                    format!("with them {}, who would have no seat", kept.join(", "))
+                };
+                format!(
+                    "no legal set can be elected: {} of the {SEATS_MIN} members it needs stand with weight and keys ({}); the present validators go on, {kept}",
+                    eligible.len(),
+                    eligible.join(", ")
+                )
             }
             Self::Clock { who, ahead_ms } => {
                 let side = if *ahead_ms < 0 { "behind" } else { "ahead of" };
@@ -154,6 +168,9 @@ impl Finding {
             ),
             Self::Behind { who, .. } => {
                 format!("{who} fetches the blocks by itself; if it stays behind, look at its network and disk")
+            }
+            Self::NoLegalSet { .. } => {
+                "have more members stand: `salus tx stand` or `return`, weight delegated to them, a release or an admission by governance; the election at the end of the epoch then makes a new set".to_owned()
             }
             Self::Clock { who, .. } => format!("set {who}'s clock, and let it be kept (NTP)"),
             Self::TooFewVoters { short_by, .. } => format!(

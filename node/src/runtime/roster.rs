@@ -2,6 +2,7 @@
 //!
 //! Read anew when a block changed any of that, not with every block.
 
+use crate::diagnosis::NoLegalSet;
 use crate::handle::Standing;
 use salus_contracts::native::identity::{self, Holder};
 use salus_contracts::native::staking::{self, Member};
@@ -12,7 +13,7 @@ use salus_primitives::ids::{EntityId, Height};
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::receipt::Receipt;
 use salus_primitives::state::StateReadError;
-use salus_primitives::validators::ValidatorSet;
+use salus_primitives::validators::{SEATS_MIN, ValidatorSet};
 use salus_storage::ledger::Ledger;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,8 @@ pub(crate) struct Roster {
     present: Arc<ValidatorSet>,
     /// The next epoch's.
     next: Arc<ValidatorSet>,
+    /// Who may be elected by the state as it is.
+    eligible: BTreeSet<EntityId>,
     /// Whether this node's validator key has a holder on the chain.
     is_own_key_bound: bool,
 }
@@ -93,8 +96,10 @@ impl Roster {
             }
         }
         let holder = identity::holder(&state, own_key)?;
+        let eligible = staking::eligible(&state)?;
         Ok(Self {
             people,
+            eligible: eligible.into_iter().map(|it| it.entity).collect(),
             names,
             leaving,
             present,
@@ -159,6 +164,25 @@ impl Roster {
             .into_iter()
             .flat_map(|set| set.validators())
             .any(|validator| validator.key == *key)
+    }
+
+    /// What keeps the next election from being one, if anything does. Exact at an epoch's beginning, and from then on but for weight
+    /// that was delegated since.
+    pub(crate) fn no_legal_set(&self) -> Option<NoLegalSet> {
+        let name = |entity: &EntityId| {
+            self.name(entity)
+                .map_or_else(|| entity.to_string(), str::to_owned)
+        };
+        (self.eligible.len() < SEATS_MIN).then(|| NoLegalSet {
+            eligible: self.eligible.iter().map(name).collect(),
+            kept: self
+                .next
+                .validators()
+                .iter()
+                .filter(|validator| !self.eligible.contains(&validator.entity))
+                .map(|validator| name(&validator.entity))
+                .collect(),
+        })
     }
 
     /// Where this node stands.
@@ -265,6 +289,7 @@ mod tests {
                 .map(|(n, rotation)| (id(n), member(keys(n, rotation))))
                 .collect(),
             names: BTreeMap::new(),
+            eligible: (1..=5).map(id).collect(),
             leaving: Some(set(6, &[(1, 0), (2, 0), (3, 0), (6, 0)])),
             present: Arc::new(set(7, &[(1, 0), (2, 0), (3, 0), (4, 0)])),
             next: Arc::new(set(8, &[(2, 1), (3, 0), (4, 0), (5, 0)])),
@@ -332,6 +357,30 @@ mod tests {
             roster.standing(&own(9, 0, OwnJournal::Ready)),
             Standing::Retired
         );
+    }
+
+    /// Without four who may be elected the present set goes on, with those in it who may not.
+    #[test]
+    fn a_set_that_goes_on_for_want_of_candidates_is_told() {
+        let mut roster = roster();
+        assert_eq!(roster.no_legal_set(), None);
+
+        roster.eligible = [1, 2, 4].map(id).into();
+        roster.names.insert(id(3), "ministry".to_owned());
+
+        let told = roster.no_legal_set().expect("three are no set");
+        assert_eq!(told.eligible.len(), 3);
+        assert_eq!(told.kept, ["ministry".to_owned(), id(5).to_string()]);
+    }
+
+    /// A node that lacks blocks cannot say from those it has that its member is none.
+    #[test]
+    fn who_is_no_member_by_old_blocks_catches_up() {
+        assert_eq!(Standing::NotAdmitted.known(true), Standing::CatchesUp);
+        assert_eq!(Standing::NotAdmitted.known(false), Standing::NotAdmitted);
+        for standing in [Standing::Votes, Standing::Retired, Standing::NoJournal] {
+            assert_eq!(standing.known(true), standing);
+        }
     }
 
     /// Keys rotate at an epoch's first view, not when governance decided.

@@ -39,19 +39,27 @@ pub fn election(
     parameters: &ChainParameters,
     epoch: Epoch,
 ) -> Result<Option<ValidatorSet>, StateReadError> {
+    Ok(elect(epoch, eligible(state)?, parameters.seats))
+}
+
+/// Who may be elected by the state as it is: those with keys and weight that stand and are neither jailed nor inactive.
+///
+/// # Errors
+/// [`StateReadError`] if the store fails.
+pub fn eligible(state: &dyn StateRead) -> Result<Vec<Standing>, StateReadError> {
     let members = members(state)?;
     let delegated = delegated(&members);
-    let standings = members
-        .iter()
-        .filter_map(|(entity, (_, member))| {
-            Some(Standing {
-                entity: *entity,
-                keys: member.eligible()?,
-                weight: delegated.get(entity).copied().unwrap_or(0),
-            })
+    let standings = members.iter().filter_map(|(entity, (_, member))| {
+        Some(Standing {
+            entity: *entity,
+            keys: member.eligible()?,
+            weight: delegated
+                .get(entity)
+                .copied()
+                .filter(|weight| *weight > 0)?,
         })
-        .collect();
-    Ok(elect(epoch, standings, parameters.seats))
+    });
+    Ok(standings.collect())
 }
 
 /// The validators of `epoch` by the founders' weights, or `None` if there is no legal set.

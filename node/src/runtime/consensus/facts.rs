@@ -65,6 +65,7 @@ impl Consensus {
                     .map(|(view, voters)| (view, seats(&voters))),
             },
             delta_ms: self.replica.delta_ms(),
+            no_legal_set: self.io.roster.borrow().no_legal_set(),
         }
     }
 

@@ -78,7 +78,7 @@ impl Consensus {
             status.peers = peers;
             status.mempool = mempool;
             status.halted.clone_from(&self.halted);
-            status.standing = self.standing;
+            status.standing = self.standing.known(behind);
             status.ready = ready;
         });
     }
