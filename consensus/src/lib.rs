@@ -34,7 +34,6 @@
 pub mod clock;
 pub mod config;
 
-pub mod committee;
 pub mod schedule;
 
 pub mod message;

@@ -216,7 +216,6 @@ mod tests {
             epoch_blocks: 10,
             seats: 4,
             proposal_blocks: 10,
-            lanes: vec![],
         };
         let id = EntityId([1; 32]);
         let caller = Caller {

@@ -10,6 +10,7 @@ use crate::overlay::Overlay;
 use crate::registry::{Failure, Registry};
 use salus_primitives::ids::{ContractId, Height};
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::receipt::{Event, Outcome, Receipt};
 use salus_primitives::state::{StateRead, StateReadError, WriteSet};
@@ -89,7 +90,7 @@ impl Executor {
     /// Signatures, chain, window and replay are the admission's and the proposal check's to look at, not this function's. Who may
     /// use which lane follows from the state *before* the block, like the block's configuration; who the sender is, and
     /// whether it is revoked, from the state just before its transaction. After the last block of an epoch the validators of the
-    /// epoch after the next are elected and recorded, see [`staking::close_epoch`].
+    /// epoch after the next are elected and its lanes configured, see [`staking::close_epoch`] and [`blockcfg::close_epoch`].
     ///
     /// # Errors
     /// [`StateReadError`] if the store fails; there is no outcome then.
@@ -100,21 +101,25 @@ impl Executor {
         state: &dyn StateRead,
     ) -> Result<BlockOutcome, StateReadError> {
         let parameters = blockcfg::parameters(state)?;
+        let lanes = lanes_at(&parameters, block.height, state)?;
+        let rules = Rules {
+            parameters: &parameters,
+            lanes: &lanes,
+        };
         let mut overlay = Overlay::new(state);
         let mut receipts = Vec::with_capacity(transactions.len());
         for (index, transaction) in (0u32..).zip(transactions) {
             let transaction = &transaction.body;
             let id = transaction.id();
-            let (outcome, events) =
-                match self.execute(block, id, transaction, &parameters, &overlay)? {
-                    Ok((writes, events)) => {
-                        overlay.merge(writes);
-                        (Outcome::Ok, events)
-                    }
-                    Err(Refusal { contract, code, .. }) => {
-                        (Outcome::Failed { contract, code }, Vec::new())
-                    }
-                };
+            let (outcome, events) = match self.execute(block, id, transaction, rules, &overlay)? {
+                Ok((writes, events)) => {
+                    overlay.merge(writes);
+                    (Outcome::Ok, events)
+                }
+                Err(Refusal { contract, code, .. }) => {
+                    (Outcome::Failed { contract, code }, Vec::new())
+                }
+            };
             receipts.push(Receipt {
                 transaction: id,
                 index,
@@ -125,6 +130,8 @@ impl Executor {
         }
         if let Some(ended) = parameters.epoch_ending_at(block.height) {
             let writes = staking::close_epoch(&overlay, &parameters, ended)?;
+            overlay.merge(writes);
+            let writes = blockcfg::close_epoch(&overlay, &parameters, ended)?;
             overlay.merge(writes);
         }
         Ok(BlockOutcome {
@@ -146,7 +153,12 @@ impl Executor {
         state: &dyn StateRead,
     ) -> Result<Result<(), Refusal>, StateReadError> {
         let parameters = blockcfg::parameters(state)?;
-        let caller = match resolve(transaction, next, &parameters, state)? {
+        let lanes = lanes_at(&parameters, next, state)?;
+        let rules = Rules {
+            parameters: &parameters,
+            lanes: &lanes,
+        };
+        let caller = match resolve(transaction, next, rules, state)? {
             Ok(caller) => caller,
             Err(error) => return Ok(Err(error.into())),
         };
@@ -165,10 +177,10 @@ impl Executor {
         block: BlockContext,
         id: TxId,
         transaction: &Transaction,
-        parameters: &ChainParameters,
+        rules: Rules<'_>,
         state: &dyn StateRead,
     ) -> Result<Result<(WriteSet, Vec<Event>), Refusal>, StateReadError> {
-        let caller = match resolve(transaction, block.height, parameters, state)? {
+        let caller = match resolve(transaction, block.height, rules, state)? {
             Ok(caller) => caller,
             Err(error) => return Ok(Err(error.into())),
         };
@@ -180,7 +192,7 @@ impl Executor {
             block,
             transaction: id,
             genesis: transaction.genesis,
-            parameters,
+            parameters: rules.parameters,
         };
         let mut context = Context::new(contract, caller, occasion, state, self.limits);
         match entry.execute(&mut context, transaction.call.payload.as_slice()) {
@@ -190,6 +202,24 @@ impl Executor {
     }
 }
 
+/// What holds for all transactions of a block.
+#[derive(Clone, Copy)]
+struct Rules<'a> {
+    parameters: &'a ChainParameters,
+    lanes: &'a EpochLanes,
+}
+
+/// The lanes of the block at a height.
+fn lanes_at(
+    parameters: &ChainParameters,
+    height: Height,
+    state: &dyn StateRead,
+) -> Result<EpochLanes, StateReadError> {
+    let epoch = parameters.epoch_at(height);
+    blockcfg::lanes(state, epoch)?
+        .ok_or_else(|| StateReadError(format!("the state holds no lanes of epoch {epoch}")))
+}
+
 /// Who sends, if it may act in the block of this height and in this lane.
 ///
 /// A validator uses the routine lane, whatever its role, and no other: what validators say of one another must not depend on
@@ -197,20 +227,21 @@ impl Executor {
 fn resolve(
     transaction: &Transaction,
     height: Height,
-    parameters: &ChainParameters,
+    rules: Rules<'_>,
     state: &dyn StateRead,
 ) -> Result<Result<Caller, ExecutorError>, StateReadError> {
     let key = transaction.sender;
-    let epoch = parameters.epoch_at(height);
+    let epoch = rules.parameters.epoch_at(height);
     let principal = match identity::principal_of_key(state, &key, epoch)? {
         Ok(principal) => principal,
         Err(none) => return Ok(Err(none.into())),
     };
     let allowed = match principal {
         Principal::Validator { .. } => transaction.lane == Lane::Routine,
-        Principal::Entity { role, .. } | Principal::Device { role, .. } => parameters
+        Principal::Entity { role, .. } | Principal::Device { role, .. } => rules
+            .lanes
             .lane(transaction.lane)
-            .is_some_and(|lane| lane.roles.contains(&role)),
+            .is_some_and(|lane| lane.parameters.roles.contains(&role)),
     };
     if !allowed {
         return Ok(Err(ExecutorError::LaneNotAllowed));

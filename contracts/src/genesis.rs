@@ -5,6 +5,7 @@ use salus_primitives::calls::{Role, ValidatorKeys};
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::EntityId;
+use salus_primitives::lanes::BlockPolicy;
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::state::WriteSet;
 
@@ -48,14 +49,16 @@ impl GenesisMember {
 pub fn genesis_writes(
     members: &[GenesisMember],
     parameters: &ChainParameters,
+    policy: &BlockPolicy,
     participation_percent: u8,
     chain: &str,
 ) -> WriteSet {
+    let first = staking::first_sets(members, parameters);
     let mut writes = WriteSet::default();
-    blockcfg::genesis(chain, parameters, &mut writes);
+    blockcfg::genesis(chain, parameters, policy, &first, &mut writes);
     for member in members {
         identity::genesis(member, &mut writes);
     }
-    staking::genesis(members, parameters, participation_percent, &mut writes);
+    staking::genesis(members, participation_percent, &first, &mut writes);
     writes
 }

@@ -1,6 +1,6 @@
 //! The light client: trusts the genesis block, checks the rest (`DESIGN`, way of one reading, step 13).
 //!
-//! It holds the first validators, pinned by the genesis hash, and accepts a receipt only with the headers, finality
+//! It holds the first epoch's validators and lanes, pinned by the genesis hash, and accepts a receipt only with the headers, finality
 //! certificate and inclusion that prove it. A node can withhold a proof, but not forge one.
 //!
 //! Validators change with epochs. The client follows them change by change, each proven by the validators before it
@@ -11,9 +11,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use salus_primitives::codec::{self, CodecError};
-use salus_primitives::epoch::{EPOCH_CHANGE_MAX, EpochChange};
+use salus_primitives::epoch::{EPOCH_CHANGE_MAX, EpochChange, EpochConfig};
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{Epoch, GenesisHash};
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::proof::{
     ANCHOR_MAX, GenesisAnchor, ProofError, Proven, RECEIPT_PROOF_MAX, ReceiptProof,
 };
@@ -26,10 +27,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LightClient {
     genesis: GenesisHash,
-    first: Arc<ValidatorSet>,
+    first: Arc<EpochConfig>,
     /// Those of the epochs before the newest, ascending and without a gap.
-    older: VecDeque<Arc<ValidatorSet>>,
-    newest: Arc<ValidatorSet>,
+    older: VecDeque<Arc<EpochConfig>>,
+    newest: Arc<EpochConfig>,
 }
 
 /// How many epochs' validators a client remembers: 0.5 KB each with four validators, 53 KB with 512.
@@ -97,7 +98,7 @@ pub enum LightError {
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
     genesis: GenesisHash,
-    sets: Vec<(Digest, ValidatorSet)>,
+    epochs: Vec<(Digest, EpochConfig)>,
 }
 
 impl LightClient {
@@ -118,7 +119,7 @@ impl LightClient {
                 expected,
             });
         }
-        let first = Arc::new(anchor.validators);
+        let first = Arc::new(anchor.first);
         Ok(Self {
             genesis,
             first: Arc::clone(&first),
@@ -142,11 +143,21 @@ impl LightClient {
     /// The validators of an epoch, if they are known and remembered. A proof's weight is to be read against theirs.
     #[must_use]
     pub fn validators(&self, epoch: Epoch) -> Option<&ValidatorSet> {
+        self.known(epoch).map(|known| &known.validators)
+    }
+
+    /// The lanes of an epoch, if they are known and remembered.
+    #[must_use]
+    pub fn lanes(&self, epoch: Epoch) -> Option<&EpochLanes> {
+        self.known(epoch).map(|known| &known.lanes)
+    }
+
+    fn known(&self, epoch: Epoch) -> Option<&EpochConfig> {
         if epoch == self.newest.epoch() {
             return Some(&self.newest);
         }
         let mut older = self.older.iter().map(Arc::as_ref);
-        older.find(|set| set.epoch() == epoch)
+        older.find(|known| known.epoch() == epoch)
     }
 
     /// Follows an encoded [`EpochChange`] from the newest epoch to the next, and returns that.
@@ -162,7 +173,7 @@ impl LightClient {
                 expected,
             });
         }
-        let next = Arc::new(change.verify(self.genesis, &self.newest)?);
+        let next = Arc::new(change.verify(self.genesis, &self.newest.validators)?);
         let before = std::mem::replace(&mut self.newest, next);
         self.older.push_back(before);
         if self.older.len() >= EPOCHS_KEPT {
@@ -189,11 +200,11 @@ impl LightClient {
             .older
             .len()
             .saturating_sub(EPOCHS_SAVED.saturating_sub(1));
-        let sets = self.older.iter().skip(skipped).chain([&self.newest]);
+        let epochs = self.older.iter().skip(skipped).chain([&self.newest]);
         codec::encode(&Checkpoint {
             genesis: self.genesis,
-            sets: sets
-                .map(|set| (set.digest(), set.as_ref().clone()))
+            epochs: epochs
+                .map(|known| (known.digest(), known.as_ref().clone()))
                 .collect(),
         })
     }
@@ -207,18 +218,18 @@ impl LightClient {
         if checkpoint.genesis != self.genesis {
             return Err(LightError::Checkpoint("is of another chain"));
         }
-        let mut older: VecDeque<Arc<ValidatorSet>> = VecDeque::new();
-        for (digest, set) in checkpoint.sets {
-            if set.digest() != digest {
+        let mut older: VecDeque<Arc<EpochConfig>> = VecDeque::new();
+        for (digest, known) in checkpoint.epochs {
+            if known.digest() != digest {
                 return Err(LightError::Checkpoint("is damaged"));
             }
             let follows = older
                 .back()
-                .is_none_or(|last| last.epoch().next() == set.epoch());
+                .is_none_or(|last| last.epoch().next() == known.epoch());
             if !follows {
                 return Err(LightError::Checkpoint("has a gap"));
             }
-            older.push_back(Arc::new(set));
+            older.push_back(Arc::new(known));
         }
         let newest = older
             .pop_back()

@@ -3,12 +3,17 @@
 use crate::spec::{GenesisSpec, MemberSpec};
 use salus_contracts::genesis::GenesisMember;
 use salus_contracts::native::blockcfg::bounds::{self, BoundsError};
+use salus_contracts::native::blockcfg::first_lanes;
+use salus_contracts::native::blockcfg::policy::{self, PolicyError};
 use salus_contracts::native::identity::{exchange_key_is_usable, name_is_valid};
 use salus_contracts::native::staking::{PARTICIPATION_MAX, genesis_election};
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::KeyError;
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::ids::{EntityId, Epoch};
-use salus_primitives::parameters::{ChainParameters, LaneParameters};
+use salus_primitives::lane::Lane;
+use salus_primitives::lanes::BlockPolicy;
+use salus_primitives::parameters::ChainParameters;
 use salus_primitives::time::Timestamp;
 use salus_primitives::validators::{SetError, Validator, ValidatorSet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,11 +24,12 @@ pub struct Genesis {
     pub(crate) chain: String,
     pub(crate) time: Timestamp,
     pub(crate) parameters: ChainParameters,
+    pub(crate) policy: BlockPolicy,
     pub(crate) participation_percent: u8,
     /// Ascending by entity id, like the validators, who are elected from them.
     pub(crate) members: Vec<GenesisMember>,
-    pub(crate) validators: ValidatorSet,
-    pub(crate) second_validators: ValidatorSet,
+    pub(crate) first: EpochConfig,
+    pub(crate) second: EpochConfig,
 }
 
 /// Which field breaks which rule.
@@ -82,7 +88,7 @@ pub enum Problem {
     },
     /// An epoch that the validators' reports about the one before could fill.
     #[error(
-        "epochs of {found} blocks are too short: with {seats} seats and {per_block} of the validators' reports in a block of the routine lane there must be at least {minimum}, or an idle chain's epochs follow one another for ever; make them longer, seats fewer, or lanes.routine.transaction_limit or block_bytes greater"
+        "epochs of {found} blocks are too short: with {seats} seats and {per_block} of the validators' reports in a block of the routine lane there must be at least {minimum}, or an idle chain's epochs follow one another for ever; make them longer, seats fewer, or lanes.routine.min_transactions or block_bytes greater"
     )]
     EpochTooShort {
         /// Blocks in an epoch.
@@ -100,6 +106,15 @@ pub enum Problem {
     /// A role stands twice.
     #[error("a role stands twice; name each once")]
     RepeatedRole,
+    /// Nothing counts in a lane.
+    #[error("latency, security and cost all weigh 0; one must weigh more")]
+    NoWeights,
+    /// Someone may use a lane but not the next lower one.
+    #[error("a role of the lane above is missing; what is over a quota counts in the lane below")]
+    RolesNarrow,
+    /// The lowest lane has a quota.
+    #[error("there is no lower lane for what is over it; use 0, without bound")]
+    QuotaOfLowest,
     /// Lanes that are not the four.
     #[error("the lanes must be emergency, monitoring, routine and bulk")]
     Lanes,
@@ -116,6 +131,8 @@ impl GenesisSpec {
         }
         let parameters = self.parameters();
         bounds::check(&parameters)?;
+        let policy = self.policy();
+        policy::check(&policy, &parameters)?;
         let participation_percent = self.consensus.participation_percent;
         check_participation(participation_percent)?;
         check_names(&self.members)?;
@@ -127,34 +144,29 @@ impl GenesisSpec {
         ValidatorSet::new(first, members.iter().map(validator).collect())
             .map_err(|problem| set_error(problem, &members))?;
         let elected = |epoch| {
-            genesis_election(&members, &parameters, epoch)
-                .expect("of four members with weight four are elected")
+            let validators = genesis_election(&members, &parameters, epoch)
+                .expect("of four members with weight four are elected");
+            EpochConfig {
+                lanes: first_lanes(&policy, &parameters, &validators),
+                validators,
+            }
         };
-        let (validators, second_validators) = (elected(first), elected(first.next()));
+        let (first, second) = (elected(first), elected(first.next()));
         Ok(Genesis {
             chain: self.chain.clone(),
             time: self.genesis_time.0,
             parameters,
+            policy,
             participation_percent,
             members,
-            validators,
-            second_validators,
+            first,
+            second,
         })
     }
 
     /// The chain's parameters in canonical order, unchecked.
     fn parameters(&self) -> ChainParameters {
         let consensus = &self.consensus;
-        let lanes = self.lanes.iter().map(|(lane, spec)| {
-            let mut roles = spec.roles.clone();
-            roles.sort_unstable();
-            LaneParameters {
-                lane,
-                verifier_count: spec.verifier_count,
-                transaction_limit: spec.transaction_limit,
-                roles,
-            }
-        });
         ChainParameters {
             tenure: consensus.tenure,
             delta_ms: consensus.delta_ms,
@@ -166,6 +178,14 @@ impl GenesisSpec {
             epoch_blocks: consensus.epoch_blocks,
             seats: consensus.seats,
             proposal_blocks: consensus.proposal_blocks,
+        }
+    }
+
+    /// What is said of lanes in canonical order, unchecked.
+    fn policy(&self) -> BlockPolicy {
+        let lanes = self.lanes.iter().map(|(lane, spec)| spec.parameters(lane));
+        BlockPolicy {
+            model: self.model,
             lanes: lanes.collect(),
         }
     }
@@ -279,21 +299,27 @@ fn set_error(problem: SetError, members: &[GenesisMember]) -> GenesisError {
 
 impl From<BoundsError> for GenesisError {
     fn from(problem: BoundsError) -> Self {
+        let BoundsError {
+            field,
+            found,
+            minimum,
+            maximum,
+        } = problem;
+        let problem = Problem::Range {
+            found,
+            minimum,
+            maximum,
+        };
+        error(field, problem)
+    }
+}
+
+impl From<PolicyError> for GenesisError {
+    fn from(problem: PolicyError) -> Self {
+        let of = |lane: Lane, field: &str, problem| error(format!("lanes.{lane}.{field}"), problem);
         match problem {
-            BoundsError::Range {
-                field,
-                found,
-                minimum,
-                maximum,
-            } => error(
-                field,
-                Problem::Range {
-                    found,
-                    minimum,
-                    maximum,
-                },
-            ),
-            BoundsError::EpochTooShort {
+            PolicyError::Range(range) => range.into(),
+            PolicyError::EpochTooShort {
                 found,
                 minimum,
                 seats,
@@ -307,11 +333,12 @@ impl From<BoundsError> for GenesisError {
                     per_block,
                 },
             ),
-            BoundsError::Lanes => error("lanes", Problem::Lanes),
-            BoundsError::NoRoles { lane } => error(format!("lanes.{lane}.roles"), Problem::NoRoles),
-            BoundsError::RoleOrder { lane } => {
-                error(format!("lanes.{lane}.roles"), Problem::RepeatedRole)
-            }
+            PolicyError::Lanes => error("lanes", Problem::Lanes),
+            PolicyError::NoWeights(lane) => of(lane, "weights", Problem::NoWeights),
+            PolicyError::NoRoles(lane) => of(lane, "roles", Problem::NoRoles),
+            PolicyError::RoleOrder(lane) => of(lane, "roles", Problem::RepeatedRole),
+            PolicyError::RolesNarrow(lane) => of(lane, "roles", Problem::RolesNarrow),
+            PolicyError::QuotaOfLowest(lane) => of(lane, "quota", Problem::QuotaOfLowest),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Parameters to begin with.
 
 use crate::spec::{ConsensusSpec, LanesSpec};
+use salus_primitives::lanes::BlockModel;
 use serde::Deserialize;
 
 /// The part of a genesis file that does not depend on who the members are.
@@ -9,6 +10,8 @@ use serde::Deserialize;
 pub struct Preset {
     /// Table `[consensus]`.
     pub consensus: ConsensusSpec,
+    /// Table `[model]`.
+    pub model: BlockModel,
     /// Tables `[lanes.*]`.
     pub lanes: LanesSpec,
 }

@@ -7,6 +7,7 @@ use salus_primitives::calls::Role;
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::{BlockModel, LaneParameters, LaneWeights, Policy};
 use serde::Deserialize;
 
 /// A genesis file. Unknown and repeated fields are refused, none has a default: founders sign off what they can read.
@@ -19,6 +20,8 @@ pub struct GenesisSpec {
     pub genesis_time: Instant,
     /// Table `[consensus]`.
     pub consensus: ConsensusSpec,
+    /// Table `[model]`.
+    pub model: BlockModel,
     /// Tables `[lanes.*]`.
     pub lanes: LanesSpec,
     /// Tables `[[members]]`, in any order.
@@ -58,16 +61,26 @@ pub struct LanesSpec {
     pub bulk: LaneSpec,
 }
 
-/// One table `[lanes.*]`.
+/// One table `[lanes.*]`. What most mean: [`LaneParameters`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "the fields of LaneParameters, by the same names"
+)]
 pub struct LaneSpec {
-    /// How many verifiers attest a block; the paper's `m`. More than there are seats means all.
-    pub verifier_count: u16,
-    /// Most transactions in a block; the paper's `theta`.
-    pub transaction_limit: u32,
-    /// Who may use the lane, in any order.
+    pub policy: Policy,
+    pub weights: LaneWeights,
+    pub min_verifiers: u16,
+    pub max_verifiers: u16,
+    pub min_transactions: u32,
+    pub max_transactions: u32,
+    pub transaction_bytes: u32,
+    /// In any order.
     pub roles: Vec<Role>,
+    pub quota: u32,
+    pub wait_max_ms: u32,
+    pub reserved_percent: u8,
 }
 
 /// One table `[[members]]`.
@@ -118,6 +131,29 @@ impl LanesSpec {
     }
 }
 
+impl LaneSpec {
+    /// The parameters of a lane of which this is said, in canonical order.
+    #[must_use]
+    pub fn parameters(&self, lane: Lane) -> LaneParameters {
+        let mut roles = self.roles.clone();
+        roles.sort_unstable();
+        LaneParameters {
+            lane,
+            policy: self.policy,
+            weights: self.weights,
+            min_verifiers: self.min_verifiers,
+            max_verifiers: self.max_verifiers,
+            min_transactions: self.min_transactions,
+            max_transactions: self.max_transactions,
+            transaction_bytes: self.transaction_bytes,
+            roles,
+            quota: self.quota,
+            wait_max_ms: self.wait_max_ms,
+            reserved_percent: self.reserved_percent,
+        }
+    }
+}
+
 impl GenesisSpec {
     /// The file that says this, with comments for those who sign it off. Parses back to an equal specification.
     #[must_use]
@@ -142,6 +178,15 @@ impl GenesisSpec {
             proposal_blocks,
             participation_percent,
         } = &self.consensus;
+        let BlockModel {
+            security_scale,
+            security_exponent,
+            broadcast_ps_per_bit,
+            vote_bytes,
+            hold_max_ms,
+            response_us,
+            rate_kbps,
+        } = self.model;
         write!(
             out,
             "\
@@ -176,27 +221,30 @@ proposal_blocks = {proposal_blocks}
 # Members whose votes were seen in less than this share of an epoch's views are set inactive, until they return; 0 for none.
 participation_percent = {participation_percent}
 
-# Per lane: how many verifiers attest a block (m; more than there are members means all), how many
-# transactions it holds at most (theta), and whose devices and operators may use it.
+# The model that chooses verifiers and block sizes. Security of m verifiers is security_scale * m^security_exponent; sending a bit to
+# one more verifier takes the manager broadcast_ps_per_bit picoseconds; a vote has vote_bytes. Checking one block may hold up
+# the next for hold_max_ms. Until they have measured one another, validators are taken to answer a proposal in
+# response_us microseconds and to receive and check rate_kbps kilobits a second.
+[model]
+security_scale = {security_scale}
+security_exponent = {security_exponent}
+broadcast_ps_per_bit = {broadcast_ps_per_bit}
+vote_bytes = {vote_bytes}
+hold_max_ms = {hold_max_ms}
+response_us = {response_us}
+rate_kbps = {rate_kbps}
+
+# Per lane, until governance changes it: how verifiers and block size are chosen (exact, fastest, rotating, fixed) and by what; how
+# many verifiers attest a block (m; more than there are seats means all) and how many transactions it holds at most (theta);
+# the bytes of a typical transaction; whose devices and operators may use it, and for how many transactions an epoch (0: any
+# number; those beyond count in the next lower lane); after how long a wait it gets every second block; and how many of a
+# hundred blocks made while it waits are its at least.
 ",
             chain = text(&self.chain),
             time = self.genesis_time,
         )?;
         for (lane, spec) in self.lanes.iter() {
-            let roles: Vec<String> = spec.roles.iter().map(|role| text(role.name())).collect();
-            write!(
-                out,
-                "\
-[lanes.{lane}]
-verifier_count = {}
-transaction_limit = {}
-roles = [{}]
-
-",
-                spec.verifier_count,
-                spec.transaction_limit,
-                roles.join(", "),
-            )?;
+            write_lane(out, lane, spec)?;
         }
         out.push_str(
             "\
@@ -232,6 +280,48 @@ weight = {}
         }
         Ok(())
     }
+}
+
+fn write_lane(out: &mut String, lane: Lane, spec: &LaneSpec) -> core::fmt::Result {
+    let LaneSpec {
+        policy,
+        weights:
+            LaneWeights {
+                latency,
+                security,
+                cost,
+            },
+        min_verifiers,
+        max_verifiers,
+        min_transactions,
+        max_transactions,
+        transaction_bytes,
+        roles,
+        quota,
+        wait_max_ms,
+        reserved_percent,
+    } = spec;
+    let roles: Vec<String> = roles.iter().map(|role| text(role.name())).collect();
+    write!(
+        out,
+        "\
+[lanes.{lane}]
+policy = \"{policy}\"
+weights = {{ latency = {latency}, security = {security}, cost = {cost} }}
+min_verifiers = {min_verifiers}
+max_verifiers = {max_verifiers}
+min_transactions = {min_transactions}
+max_transactions = {max_transactions}
+transaction_bytes = {transaction_bytes}
+roles = [{roles}]
+quota = {quota}
+wait_max_ms = {wait_max_ms}
+reserved_percent = {reserved_percent}
+
+",
+        policy = policy.name(),
+        roles = roles.join(", "),
+    )
 }
 
 /// A string as TOML writes it.

@@ -84,6 +84,7 @@ impl Api {
             .route("/v1/epochs/{epoch}", get(epochs::change))
             .route("/v1/epochs.json", get(epochs::overview))
             .route("/v1/validators", get(epochs::validators))
+            .route("/v1/lanes", get(epochs::lanes))
             .route("/v1/parameters", get(epochs::parameters))
             .route("/v1/members", get(members::members))
             .route("/v1/proposals", get(members::proposals))

@@ -13,11 +13,11 @@ use salus_primitives::block::Block;
 use salus_primitives::calls::STAKING;
 use salus_primitives::certificate::Certificate;
 use salus_primitives::codec;
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::evidence::Offence;
 use salus_primitives::ids::{BlockId, Epoch, Height};
 use salus_primitives::receipt::{Receipt, receipt_root};
-use salus_primitives::state::{StateReadError, WriteSet};
-use salus_primitives::validators::ValidatorSet;
+use salus_primitives::state::{StateRead, StateReadError, WriteSet};
 use salus_storage::ledger::{FinalBlock, Ledger, LedgerError};
 use salus_storage::tree::{TreeDelta, TreeError};
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ pub struct Executed {
     /// The roots after it.
     pub roots: Roots,
     /// If it is an epoch's last block: the validators it elects, for the epoch after the next.
-    pub elected: Option<Arc<ValidatorSet>>,
+    pub elected: Option<Arc<EpochConfig>>,
     /// The offences it put on chain.
     pub offences: Vec<Offence>,
 }
@@ -68,9 +68,9 @@ pub enum ExecutionError {
     /// The block has not been executed.
     #[error("block {0} has not been executed")]
     NotExecuted(BlockId),
-    /// The state names no validators for an epoch that is to come: a bug.
-    #[error("the state names no validators for epoch {0}")]
-    NoValidators(Epoch),
+    /// The state does not say how an epoch that is to come is: a bug.
+    #[error("the state names no validators or lanes of epoch {0}")]
+    NoEpoch(Epoch),
     /// The state cannot be read.
     #[error(transparent)]
     State(#[from] StateReadError),
@@ -137,13 +137,13 @@ impl Execution {
         Ok(executed)
     }
 
-    /// The validators that the block of this height has elected: its execution wrote them into the state.
+    /// The epoch that the block of this height has elected: its execution wrote it into the state.
     fn elected(
         &self,
         height: Height,
         branch: &[&Pending],
         writes: &Arc<WriteSet>,
-    ) -> Result<Option<Arc<ValidatorSet>>, ExecutionError> {
+    ) -> Result<Option<Arc<EpochConfig>>, ExecutionError> {
         let layers = branch
             .iter()
             .map(|pending| Arc::clone(&pending.writes))
@@ -154,7 +154,7 @@ impl Execution {
             return Ok(None);
         };
         let epoch = ended.next().next();
-        let elected = staking::set(&state, epoch)?.ok_or(ExecutionError::NoValidators(epoch))?;
+        let elected = epoch_config(&state, epoch)?.ok_or(ExecutionError::NoEpoch(epoch))?;
         Ok(Some(Arc::new(elected)))
     }
 
@@ -210,6 +210,22 @@ impl Execution {
         branch.reverse();
         Ok(branch)
     }
+}
+
+/// An epoch as the state has it.
+///
+/// # Errors
+/// [`StateReadError`] if the store fails.
+pub fn epoch_config(
+    state: &dyn StateRead,
+    epoch: Epoch,
+) -> Result<Option<EpochConfig>, StateReadError> {
+    let (Some(validators), Some(lanes)) =
+        (staking::set(state, epoch)?, blockcfg::lanes(state, epoch)?)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(EpochConfig { validators, lanes }))
 }
 
 /// The offences that a block's calls proved.

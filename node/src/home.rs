@@ -464,6 +464,7 @@ mod tests {
             chain: "test".into(),
             genesis_time: Instant(Timestamp::from_millis(1_000)),
             consensus: preset.consensus,
+            model: preset.model,
             lanes: preset.lanes,
             members: members
                 .map(|(name, keys)| MemberSpec {

@@ -2,18 +2,18 @@
 //!
 //! The runtime and the simulator start a node in this one way.
 
+use crate::execution;
 use crate::mempool::{Mempool, MempoolLimits};
 use crate::proposer::Proposer;
 use crate::replica::{Member, Origin};
 use rand_chacha::ChaCha20Rng;
 use salus_consensus::config::{Base, Config, Roots, Timing};
 use salus_consensus::journal::{self, JournalEntry};
-use salus_contracts::native::staking;
 use salus_genesis::block::GenesisBlock;
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::ids::{Epoch, Height, View};
 use salus_primitives::receipt::receipt_root;
 use salus_primitives::state::StateReadError;
-use salus_primitives::validators::ValidatorSet;
 use salus_storage::ledger::{FirstBlock, Ledger, LedgerError};
 use std::sync::Arc;
 
@@ -29,9 +29,9 @@ pub enum OriginError {
     /// The head has no header.
     #[error("the ledger has no header at its head, height {0}")]
     NoHeader(Height),
-    /// The state names no validators for the epoch.
-    #[error("the state names no validators for epoch {0}")]
-    NoValidators(Epoch),
+    /// The state does not say how the epoch is.
+    #[error("the state names no validators or lanes of epoch {0}")]
+    NoEpoch(Epoch),
 }
 
 /// What a ledger begins with.
@@ -40,7 +40,7 @@ pub fn first_block(genesis: &GenesisBlock) -> FirstBlock<'_> {
     FirstBlock {
         block: &genesis.block,
         writes: &genesis.writes,
-        validators: [&genesis.validators, &genesis.second_validators],
+        epochs: [&genesis.first, &genesis.second],
     }
 }
 
@@ -72,8 +72,9 @@ pub fn read(
     let parameters = &genesis.parameters;
     let head = ledger.head();
     let epoch = parameters.epoch_at(head.height.next());
-    let validators = validators(ledger, epoch)?;
-    let next_validators = self::validators(ledger, epoch.next())?;
+    let EpochConfig { validators, lanes } = epoch_config(ledger, epoch)?;
+    let validators = Arc::new(validators);
+    let next = Arc::new(epoch_config(ledger, epoch.next())?);
     let header = ledger
         .header(head.height)?
         .ok_or(OriginError::NoHeader(head.height))?;
@@ -114,7 +115,8 @@ pub fn read(
         proposer: Proposer {
             genesis: genesis.hash,
             validators,
-            next_validators,
+            lanes: Arc::new(lanes),
+            next,
             parameters: parameters.clone(),
         },
         member,
@@ -122,12 +124,10 @@ pub fn read(
     })
 }
 
-/// The validators of an epoch, as the state after the ledger's head names them.
+/// An epoch, as the state after the ledger's head has it.
 ///
 /// # Errors
 /// [`OriginError`].
-pub fn validators(ledger: &Ledger, epoch: Epoch) -> Result<Arc<ValidatorSet>, OriginError> {
-    staking::set(&ledger.state(), epoch)?
-        .map(Arc::new)
-        .ok_or(OriginError::NoValidators(epoch))
+pub fn epoch_config(ledger: &Ledger, epoch: Epoch) -> Result<EpochConfig, OriginError> {
+    execution::epoch_config(&ledger.state(), epoch)?.ok_or(OriginError::NoEpoch(epoch))
 }

@@ -2,13 +2,14 @@
 
 use crate::mempool::Mempool;
 use salus_consensus::clock::Monotonic;
-use salus_consensus::committee::block_config;
 use salus_consensus::effect::BuildRequest;
 use salus_primitives::block::{Block, Header, transaction_root};
 use salus_primitives::codec;
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{GenesisHash, Height};
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::transaction::{TRANSACTION_MAX, TxId};
 use salus_primitives::validators::ValidatorSet;
@@ -22,9 +23,11 @@ pub struct Proposer {
     pub genesis: GenesisHash,
     /// Who votes.
     pub validators: Arc<ValidatorSet>,
-    /// Who votes in the next epoch: named by the present one's last block.
-    pub next_validators: Arc<ValidatorSet>,
-    /// Lanes and bounds.
+    /// How its blocks are configured.
+    pub lanes: Arc<EpochLanes>,
+    /// The next epoch: named by the present one's last block.
+    pub next: Arc<EpochConfig>,
+    /// Bounds.
     pub parameters: ChainParameters,
 }
 
@@ -34,9 +37,9 @@ pub enum ContentError {
     /// The manager claims another configuration than the lane has.
     #[error("the block's configuration is not that of its lane at this height")]
     Config,
-    /// The epoch's last block names other validators than were elected, or another block names some.
-    #[error("the block does not name the next epoch's validators as elected")]
-    NextValidators,
+    /// The epoch's last block names another next epoch than was elected, or another block names one.
+    #[error("the block does not name the next epoch as elected")]
+    NextEpoch,
     /// More transactions than `theta`.
     #[error("{found} transactions, the lane allows {limit}")]
     TooMany {
@@ -84,12 +87,12 @@ impl Proposer {
         let lane = mempool
             .choose_lane(now, height, included)
             .unwrap_or(Lane::Routine);
-        let parameters = self.parameters.lane(lane);
-        let transactions = parameters.map_or_else(Vec::new, |parameters| {
+        let config = self.lanes.lane(lane);
+        let transactions = config.map_or_else(Vec::new, |config| {
             mempool.select(
                 lane,
-                usize::try_from(parameters.transaction_limit).unwrap_or(usize::MAX),
-                usize::try_from(self.parameters.block_bytes).unwrap_or(usize::MAX),
+                usize::try_from(config.transaction_limit).unwrap_or(usize::MAX),
+                usize::try_from(self.lanes.block_bytes).unwrap_or(usize::MAX),
                 height,
                 included,
             )
@@ -102,14 +105,14 @@ impl Proposer {
             time: request.time,
             manager: request.manager,
             lane,
-            config: parameters
-                .map(|lane| block_config(self.genesis, &self.validators, lane, height))
+            config: config
+                .map(|lane| lane.block_config(self.genesis, &self.validators, height))
                 .unwrap_or_default(),
             transaction_count: u32::try_from(transactions.len()).expect("a lane's limit is a u32"),
             transaction_root: transaction_root(&transactions),
             parent_state_root: request.roots.state,
             parent_receipt_root: request.roots.receipts,
-            next_validators: self.named_at(height),
+            next_epoch: self.named_at(height),
         };
         Block {
             header,
@@ -117,11 +120,11 @@ impl Proposer {
         }
     }
 
-    /// What the header at a height must name: the next validators, if it is the epoch's last.
+    /// What the header at a height must name: the next epoch, if it is this one's last.
     fn named_at(&self, height: Height) -> Option<Digest> {
         self.parameters
             .epoch_ending_at(height)
-            .map(|_| self.next_validators.digest())
+            .map(|_| self.next.digest())
     }
 
     /// Checks everything about a proposed block that does not need a signature check.
@@ -138,15 +141,12 @@ impl Proposer {
         included: &BTreeSet<TxId>,
     ) -> Result<(), ContentError> {
         let header = &block.header;
-        let lane = self
-            .parameters
-            .lane(header.lane)
-            .ok_or(ContentError::Config)?;
-        if header.config != block_config(self.genesis, &self.validators, lane, header.height) {
+        let lane = self.lanes.lane(header.lane).ok_or(ContentError::Config)?;
+        if header.config != lane.block_config(self.genesis, &self.validators, header.height) {
             return Err(ContentError::Config);
         }
-        if header.next_validators != self.named_at(header.height) {
-            return Err(ContentError::NextValidators);
+        if header.next_epoch != self.named_at(header.height) {
+            return Err(ContentError::NextEpoch);
         }
         if header.transaction_count > lane.transaction_limit {
             return Err(ContentError::TooMany {
@@ -162,10 +162,10 @@ impl Proposer {
             }
             bytes += length as u64;
         }
-        if bytes > self.parameters.block_bytes {
+        if bytes > self.lanes.block_bytes {
             return Err(ContentError::TooLarge {
                 found: bytes,
-                limit: self.parameters.block_bytes,
+                limit: self.lanes.block_bytes,
             });
         }
         let mut within = BTreeSet::new();

@@ -49,9 +49,9 @@ pub struct Header {
     pub parent_state_root: StateRoot,
     /// Merkle root of the parent's receipts.
     pub parent_receipt_root: Digest,
-    /// In the last block of an epoch: the digest of the next epoch's [`ValidatorSet`](crate::validators::ValidatorSet).
-    /// Block 0 is the last block of epoch 0.
-    pub next_validators: Option<Digest>,
+    /// In the last block of an epoch: the digest of the next epoch's [`EpochConfig`](crate::epoch::EpochConfig): who decides in it and
+    /// how its blocks are configured. Block 0 is the last block of epoch 0.
+    pub next_epoch: Option<Digest>,
 }
 
 impl Header {
@@ -127,7 +127,7 @@ mod tests {
             transaction_root: transaction_root(&[]),
             parent_state_root: StateRoot([2; 32]),
             parent_receipt_root: Digest([3; 32]),
-            next_validators: None,
+            next_epoch: None,
         }
     }
 

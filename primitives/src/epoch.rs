@@ -4,23 +4,36 @@
 //! bytes, little-endian. So a file of changes grows by appending, pages of a node are its parts, and a reader needs no more memory than
 //! for one change.
 
-use crate::block::Header;
+use crate::block::{BlockConfig, Header};
 use crate::certificate::{Certificate, Statement};
 use crate::codec;
-use crate::ids::GenesisHash;
+use crate::hash::Digest;
+use crate::ids::{Epoch, GenesisHash, Height};
+use crate::lane::Lane;
+use crate::lanes::EpochLanes;
+use crate::namespace::Domain;
 use crate::proof::ProofError;
 use crate::validators::ValidatorSet;
 use serde::{Deserialize, Serialize};
 
-/// Shows who votes in the next epoch: the last block of an epoch, final by its own validators, names them.
+/// Who decides in an epoch, and how its blocks are configured. The last block of the epoch before names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochConfig {
+    /// Who votes.
+    pub validators: ValidatorSet,
+    /// The lanes.
+    pub lanes: EpochLanes,
+}
+
+/// Shows who decides in the next epoch: the last block of an epoch, final by its own validators, names them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochChange {
     /// The header of the epoch's last block.
     pub header: Header,
     /// Its finalisation by the epoch's validators.
     pub certificate: Certificate,
-    /// The next epoch's validators.
-    pub validators: ValidatorSet,
+    /// The next epoch.
+    pub next: EpochConfig,
 }
 
 /// Upper bound of an encoded [`EpochChange`] in bytes.
@@ -85,6 +98,32 @@ pub fn frame_length(front: [u8; 8]) -> Result<usize, FrameError> {
     }
 }
 
+impl EpochConfig {
+    /// Which epoch.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.validators.epoch()
+    }
+
+    /// What the header before names this by.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Domain::EpochConfig.hash(&[&codec::encode(self)])
+    }
+
+    /// The configuration of the block of a lane at a height of this epoch; none only for lanes that are none.
+    #[must_use]
+    pub fn block_config(
+        &self,
+        genesis: GenesisHash,
+        lane: Lane,
+        height: Height,
+    ) -> Option<BlockConfig> {
+        let lane = self.lanes.lane(lane)?;
+        Some(lane.block_config(genesis, &self.validators, height))
+    }
+}
+
 impl EpochChange {
     /// The change with its length in front.
     #[must_use]
@@ -94,7 +133,7 @@ impl EpochChange {
         [&length.to_le_bytes()[..], &bytes].concat()
     }
 
-    /// Checks the change against the validators of the epoch that ends, and gives those of the next.
+    /// Checks the change against the validators of the epoch that ends, and gives the next.
     ///
     /// # Errors
     /// [`ProofError`] names what is wrong.
@@ -102,11 +141,11 @@ impl EpochChange {
         self,
         genesis: GenesisHash,
         validators: &ValidatorSet,
-    ) -> Result<ValidatorSet, ProofError> {
+    ) -> Result<EpochConfig, ProofError> {
         let Self {
             header,
             certificate,
-            validators: next,
+            next,
         } = self;
         match certificate.statement {
             Statement::Finalize { epoch, block, .. }
@@ -114,8 +153,10 @@ impl EpochChange {
             _ => return Err(ProofError::NotAFinalization),
         }
         certificate.verify(genesis, validators)?;
-        if header.next_validators != Some(next.digest()) || next.epoch() != header.epoch.next() {
-            return Err(ProofError::OtherValidators);
+        let epoch = header.epoch.next();
+        let named = header.next_epoch == Some(next.digest());
+        if !named || next.epoch() != epoch || next.lanes.epoch != epoch {
+            return Err(ProofError::OtherEpoch);
         }
         Ok(next)
     }
@@ -129,6 +170,7 @@ mod tests {
     use crate::hash::Digest;
     use crate::ids::{BlockId, EntityId, Epoch, Height, Seat, View};
     use crate::lane::Lane;
+    use crate::lanes::Verifiers;
     use crate::signed::{Signable, signing_digest};
     use crate::state::StateRoot;
     use crate::time::Timestamp;
@@ -154,8 +196,15 @@ mod tests {
         ValidatorSet::new(Epoch::new(epoch.into()), validators).expect("legal")
     }
 
+    fn next(epoch: u8) -> EpochConfig {
+        EpochConfig {
+            validators: set(epoch),
+            lanes: crate::lanes::tests::lanes(Epoch::new(epoch.into())),
+        }
+    }
+
     fn change() -> EpochChange {
-        let next = set(2);
+        let next = next(2);
         let header = Header {
             height: Height::new(10),
             epoch: Epoch::new(1),
@@ -169,7 +218,7 @@ mod tests {
             transaction_root: Digest::default(),
             parent_state_root: StateRoot::default(),
             parent_receipt_root: Digest::default(),
-            next_validators: Some(next.digest()),
+            next_epoch: Some(next.digest()),
         };
         let statement = Statement::Finalize {
             epoch: Epoch::new(1),
@@ -183,7 +232,7 @@ mod tests {
         EpochChange {
             header,
             certificate: Certificate { statement, votes },
-            validators: next,
+            next,
         }
     }
 
@@ -236,7 +285,10 @@ mod tests {
             .collect();
         let mut large = change();
         let signature = large.certificate.votes[0].1;
-        large.validators = ValidatorSet::new(Epoch::new(2), validators).expect("legal");
+        large.next.validators = ValidatorSet::new(Epoch::new(2), validators).expect("legal");
+        for lane in &mut large.next.lanes.lanes {
+            lane.verifiers = Verifiers::Chosen((0..512).map(Seat::new).collect());
+        }
         large.certificate.votes = (0..512).map(|n| (Seat::new(n), signature)).collect();
         large.header.config.committee = (0..512).map(Seat::new).collect();
 
@@ -253,20 +305,20 @@ mod tests {
     }
 
     #[test]
-    fn the_next_validators_follow_from_the_present_ones() {
-        assert_eq!(change().verify(GENESIS, &set(1)), Ok(set(2)));
+    fn the_next_epoch_follows_from_the_present_validators() {
+        assert_eq!(change().verify(GENESIS, &set(1)), Ok(next(2)));
     }
 
     #[test]
     fn nobody_else_can_name_them() {
         let mut other = change();
-        other.validators = set(3);
-        assert_eq!(
-            other.verify(GENESIS, &set(1)),
-            Err(ProofError::OtherValidators)
-        );
+        other.next = next(3);
+        assert_eq!(other.verify(GENESIS, &set(1)), Err(ProofError::OtherEpoch));
+        let mut lanes = change();
+        lanes.next.lanes.lanes[0].transaction_limit += 1;
+        assert_eq!(lanes.verify(GENESIS, &set(1)), Err(ProofError::OtherEpoch));
         let mut unnamed = change();
-        unnamed.header.next_validators = None;
+        unnamed.header.next_epoch = None;
         assert_eq!(
             unnamed.verify(GENESIS, &set(1)),
             Err(ProofError::NotAFinalization)

@@ -26,6 +26,7 @@ pub mod signed;
 
 pub mod calls;
 pub mod lane;
+pub mod lanes;
 pub mod parameters;
 pub mod reading;
 pub mod transaction;

@@ -15,6 +15,7 @@ pub enum Domain {
     EntityId,
     EnvelopeCommitment,
     EnvelopeKey,
+    EpochConfig,
     Handle,
     JournalRecord,
     KeystoreKey,
@@ -38,12 +39,13 @@ pub enum Domain {
 
 impl Domain {
     /// All domains, for the test that no two share a context.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::BlockId,
         Self::DeviceId,
         Self::EntityId,
         Self::EnvelopeCommitment,
         Self::EnvelopeKey,
+        Self::EpochConfig,
         Self::Handle,
         Self::JournalRecord,
         Self::KeystoreKey,
@@ -74,6 +76,7 @@ impl Domain {
             Self::EntityId => "salus v1 entity id: hash of a member's name",
             Self::EnvelopeCommitment => "salus v1 envelope: commitment to key, nonce and data",
             Self::EnvelopeKey => "salus v1 envelope: cipher key of a record key",
+            Self::EpochConfig => "salus v1 epoch: its validators and lanes",
             Self::Handle => "salus v1 record handle of a period key",
             Self::JournalRecord => "salus v1 journal record checksum",
             Self::KeystoreKey => "salus v1 key of an encrypted store at rest",

@@ -1,11 +1,9 @@
 //! What genesis fixes for a whole chain. Part of the authenticated state, so that every node and light client agrees.
 
-use crate::calls::Role;
 use crate::ids::{Epoch, Height};
-use crate::lane::Lane;
 use serde::{Deserialize, Serialize};
 
-/// Parameters of consensus and admission.
+/// Parameters of consensus and admission. Those of lanes are governed: [`BlockPolicy`](crate::lanes::BlockPolicy).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainParameters {
     /// Consecutive views with one block manager.
@@ -28,30 +26,9 @@ pub struct ChainParameters {
     pub seats: u16,
     /// How many blocks a proposal of governance stays open.
     pub proposal_blocks: u64,
-    /// The lanes, in the order of [`Lane::ALL`].
-    pub lanes: Vec<LaneParameters>,
-}
-
-/// One lane's block configuration and who may use it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LaneParameters {
-    /// Which lane.
-    pub lane: Lane,
-    /// How many verifiers attest its blocks; the paper's `m`. At most the number of seats counts.
-    pub verifier_count: u16,
-    /// Most transactions in a block; the paper's `theta`.
-    pub transaction_limit: u32,
-    /// The roles whose entities and devices may use it.
-    pub roles: Vec<Role>,
 }
 
 impl ChainParameters {
-    /// The parameters of a lane. Every lane has some: genesis is refused otherwise.
-    #[must_use]
-    pub fn lane(&self, lane: Lane) -> Option<&LaneParameters> {
-        self.lanes.iter().find(|parameters| parameters.lane == lane)
-    }
-
     /// The epoch whose block has this height; genesis alone is epoch 0.
     #[must_use]
     pub const fn epoch_at(&self, height: Height) -> Epoch {
@@ -101,7 +78,6 @@ mod tests {
             epoch_blocks: 10,
             seats: 4,
             proposal_blocks: 100,
-            lanes: vec![],
         };
 
         for (height, epoch, ends) in [

@@ -3,6 +3,7 @@
 use crate::block::Header;
 use crate::certificate::{Certificate, CertificateError, Statement};
 use crate::crypto::sign::Signature;
+use crate::epoch::EpochConfig;
 use crate::ids::{BlockId, Epoch, GenesisHash, Height};
 use crate::merkle::MerkleProof;
 use crate::receipt::Receipt;
@@ -57,25 +58,25 @@ impl<T> Proven<T> {
 /// What a light client starts from: block 0 and the first validators, pinned by the genesis hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenesisAnchor {
-    /// The header of block 0, which names the validators of epoch 1.
+    /// The header of block 0, which names epoch 1.
     pub header: Header,
-    /// Those validators.
-    pub validators: ValidatorSet,
+    /// That epoch.
+    pub first: EpochConfig,
 }
 
 /// Upper bound of an encoded [`GenesisAnchor`] in bytes.
 pub const ANCHOR_MAX: usize = 128 * 1024;
 
 impl GenesisAnchor {
-    /// Checks that the validators are those block 0 names, and returns the chain's name.
+    /// Checks that the first epoch is as block 0 names it, and returns the chain's name.
     ///
     /// # Errors
     /// [`ProofError::NotGenesis`].
     pub fn check(&self) -> Result<GenesisHash, ProofError> {
         let genesis = self.header.genesis_hash().ok_or(ProofError::NotGenesis)?;
-        if self.header.next_validators != Some(self.validators.digest())
-            || self.validators.epoch() != self.header.epoch.next()
-        {
+        let epoch = self.header.epoch.next();
+        let named = self.header.next_epoch == Some(self.first.digest());
+        if !named || self.first.epoch() != epoch || self.first.lanes.epoch != epoch {
             return Err(ProofError::NotGenesis);
         }
         Ok(genesis)
@@ -133,9 +134,9 @@ pub enum ProofError {
     /// The certificate is no finalisation of the last header.
     #[error("the certificate does not finalise the last header")]
     NotAFinalization,
-    /// The validators are not those that the epoch's last header names.
-    #[error("the validators are not those that the last header of the epoch names")]
-    OtherValidators,
+    /// Validators or lanes are not those that the epoch's last header names.
+    #[error("validators or lanes are not those that the last header of the epoch names")]
+    OtherEpoch,
     /// The certificate does not hold.
     #[error("the finalisation does not hold: {0}")]
     Certificate(#[from] CertificateError),

@@ -23,7 +23,7 @@ pub enum Column {
     /// height (8) -> the certificate that finalises the block of that height.
     Certificates,
     /// epoch (8) -> its validators. Never pruned: who starts from genesis follows all of them.
-    Validators,
+    Epochs,
     /// epoch (8) -> height (8) of its last block, once that is final.
     EpochEnds,
     /// contract (2), topic (2), height (8), receipt (4), event (4) -> the event's data.
@@ -51,7 +51,7 @@ impl Column {
         Self::Transactions,
         Self::Receipts,
         Self::Certificates,
-        Self::Validators,
+        Self::Epochs,
         Self::EpochEnds,
         Self::Events,
         Self::StateTree,
@@ -72,7 +72,7 @@ impl Column {
             Self::Transactions => "transactions",
             Self::Receipts => "receipts",
             Self::Certificates => "certificates",
-            Self::Validators => "validators",
+            Self::Epochs => "epochs",
             Self::EpochEnds => "epoch_ends",
             Self::Events => "events",
             Self::StateTree => "state_tree",
@@ -94,7 +94,7 @@ impl Column {
             | Self::Transactions
             | Self::Receipts
             | Self::Certificates
-            | Self::Validators
+            | Self::Epochs
             | Self::EpochEnds
             | Self::Events
             | Self::StateTree

@@ -23,10 +23,10 @@ use crate::tree::{Tree, TreeDelta, TreeError};
 use crate::{events, record, schema, state, tree};
 use salus_primitives::block::{Block, Header};
 use salus_primitives::certificate::{Certificate, Statement};
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::ids::{BlockId, GenesisHash, Height};
 use salus_primitives::receipt::Receipt;
 use salus_primitives::state::{StateRoot, WriteSet};
-use salus_primitives::validators::ValidatorSet;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,8 +76,8 @@ pub struct FirstBlock<'a> {
     pub block: &'a Block,
     /// The state it begins with.
     pub writes: &'a WriteSet,
-    /// The validators of epochs 1 and 2. Block 0 names the former.
-    pub validators: [&'a ValidatorSet; 2],
+    /// Epochs 1 and 2. Block 0 names the former.
+    pub epochs: [&'a EpochConfig; 2],
 }
 
 /// A final block with everything it leaves behind.
@@ -91,8 +91,8 @@ pub struct FinalBlock<'a> {
     pub writes: &'a WriteSet,
     /// What these writes do to the tree.
     pub tree: &'a TreeDelta,
-    /// If it is an epoch's last block: the validators it elects, for the epoch after the next.
-    pub elected: Option<&'a ValidatorSet>,
+    /// If it is an epoch's last block: the epoch after the next, whose validators it elects.
+    pub elected: Option<&'a EpochConfig>,
     /// Its own finalisation, checked. `None` if a descendant's made it final.
     pub finalization: Option<&'a Certificate>,
 }
@@ -128,7 +128,7 @@ pub enum LedgerError {
         /// What the ledger holds.
         expected: StateRoot,
     },
-    /// Receipts, tree changes or validators that are not this block's.
+    /// Receipts, tree changes or epochs that are not this block's.
     #[error("{what} of block {height} do not belong to it")]
     Mismatch {
         /// The block's height.
@@ -181,7 +181,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError::WrongChain`] and [`StoreError::Schema`] for another store; [`LedgerError::NotGenesis`] and
-    /// [`LedgerError::WrongStateRoot`] or [`LedgerError::Mismatch`] for a block 0 that does not fit its writes or validators.
+    /// [`LedgerError::WrongStateRoot`] or [`LedgerError::Mismatch`] for a block 0 that does not fit its writes or epochs.
     pub fn open(
         store: Arc<dyn Store>,
         genesis: &FirstBlock<'_>,
@@ -378,7 +378,7 @@ fn write_genesis(
     let FirstBlock {
         block,
         writes,
-        validators: [first, second],
+        epochs: [first, second],
     } = *genesis;
     let tree = Tree::new(store).apply(&[], Height::ZERO, writes)?;
     let claimed = block.header.parent_state_root;
@@ -397,7 +397,7 @@ fn write_genesis(
     };
     let mut batch = Batch::new();
     schema::describe(&mut batch, name);
-    epochs::stage_validators(&mut batch, first);
+    epochs::stage_config(&mut batch, first);
     let block = FinalBlock {
         block,
         receipts: &[],

@@ -245,7 +245,7 @@ fn column_options(column: Column, cache: &Cache) -> Options {
         | Column::BlockIds
         | Column::Transactions
         | Column::Certificates
-        | Column::Validators
+        | Column::Epochs
         | Column::EpochEnds
         | Column::Events
         | Column::StateTree

@@ -14,15 +14,18 @@ use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::exchange::{ExchangeSecret, Wrapped};
 use salus_primitives::crypto::sign::SecretKey;
-use salus_primitives::epoch::EpochChange;
+use salus_primitives::epoch::{EpochChange, EpochConfig};
 use salus_primitives::evidence::Evidence;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{
     BlockId, ContractId, DeviceId, EntityId, Epoch, GenesisHash, Height, Seat, View,
 };
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::{
+    BlockModel, BlockPolicy, EpochLanes, LaneConfig, LaneParameters, LaneWeights, Policy, Verifiers,
+};
 use salus_primitives::merkle::{MerkleProof, MerkleTree};
-use salus_primitives::parameters::{ChainParameters, LaneParameters};
+use salus_primitives::parameters::ChainParameters;
 use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof};
 use salus_primitives::reading::{
     Category, Observation, PeriodKey, Pseudonym, Reading, SealedReading,
@@ -94,7 +97,7 @@ pub fn genesis_header() -> Header {
         transaction_root: transaction_root(&[]),
         parent_state_root: state_root(),
         parent_receipt_root: receipt_root(&[]),
-        next_validators: Some(validators().digest()),
+        next_epoch: Some(epoch_config().digest()),
     }
 }
 
@@ -103,7 +106,7 @@ pub fn genesis_header() -> Header {
 pub fn anchor() -> GenesisAnchor {
     GenesisAnchor {
         header: genesis_header(),
-        validators: validators(),
+        first: epoch_config(),
     }
 }
 
@@ -265,7 +268,7 @@ pub fn block() -> Block {
             config: block_config(),
             transaction_count: 3,
             transaction_root: transaction_root(&transactions),
-            next_validators: None,
+            next_epoch: None,
             ..genesis_header()
         },
         transactions,
@@ -444,7 +447,7 @@ pub fn epoch_change() -> EpochChange {
     EpochChange {
         header: next_block().header,
         certificate: finality.certificate,
-        validators: validators(),
+        next: epoch_config(),
     }
 }
 
@@ -557,14 +560,79 @@ pub fn parameters() -> ChainParameters {
         epoch_blocks: 10_000,
         seats: 7,
         proposal_blocks: 5_000,
+    }
+}
+
+/// What governance says of every lane.
+#[must_use]
+pub fn block_policy() -> BlockPolicy {
+    let policies = [
+        Policy::Exact,
+        Policy::Fastest,
+        Policy::Rotating,
+        Policy::Fixed,
+    ];
+    BlockPolicy {
+        model: BlockModel {
+            security_scale: 3,
+            security_exponent: 2,
+            broadcast_ps_per_bit: 1_000,
+            vote_bytes: 170,
+            hold_max_ms: 100,
+            response_us: 5_000,
+            rate_kbps: 100_000,
+        },
         lanes: (1u8..)
             .zip(Lane::ALL)
-            .map(|(n, lane)| LaneParameters {
+            .zip(policies)
+            .map(|((n, lane), policy)| LaneParameters {
                 lane,
-                verifier_count: n.into(),
-                transaction_limit: 100 * u32::from(n),
+                policy,
+                weights: LaneWeights {
+                    latency: 8,
+                    security: n.into(),
+                    cost: 1,
+                },
+                min_verifiers: 1,
+                max_verifiers: n.into(),
+                min_transactions: 10,
+                max_transactions: 100 * u32::from(n),
+                transaction_bytes: 512,
                 roles: Role::ALL[..usize::from(n)].to_vec(),
+                quota: if n < 3 { 1_000 } else { 0 },
+                wait_max_ms: 500,
+                reserved_percent: n,
             })
             .collect(),
+    }
+}
+
+/// The lanes of an epoch: verifiers that take turns in the lower two, and chosen ones in the others.
+#[must_use]
+pub fn epoch_lanes() -> EpochLanes {
+    let lanes = block_policy().lanes.into_iter().map(|parameters| {
+        let verifiers = match parameters.policy {
+            Policy::Exact | Policy::Fastest => Verifiers::Chosen(vec![Seat::new(0), Seat::new(2)]),
+            Policy::Rotating | Policy::Fixed => Verifiers::Rotating(3),
+        };
+        LaneConfig {
+            verifiers,
+            transaction_limit: 64,
+            parameters,
+        }
+    });
+    EpochLanes {
+        epoch: validators().epoch(),
+        block_bytes: 1_000_000,
+        lanes: lanes.collect(),
+    }
+}
+
+/// An epoch.
+#[must_use]
+pub fn epoch_config() -> EpochConfig {
+    EpochConfig {
+        validators: validators(),
+        lanes: epoch_lanes(),
     }
 }

@@ -93,6 +93,7 @@ pub fn chain_with(
         chain: "simulated".into(),
         genesis_time: Instant(Timestamp::from_millis(1_000_000)),
         consensus: preset.consensus,
+        model: preset.model,
         lanes: preset.lanes,
         members,
     };

@@ -72,7 +72,7 @@ impl Engine {
         let again = header.height == self.config.boundary && header.view < view;
         if header.epoch != self.epoch()
             || header.height > self.config.boundary
-            || header.next_validators.is_some() != (header.height == self.config.boundary)
+            || header.next_epoch.is_some() != (header.height == self.config.boundary)
             || !again && (header.view != view || header.manager != self.manager_of(view))
         {
             return Judgement::Invalid;

@@ -137,7 +137,7 @@ pub(crate) fn child(
             transaction_root: transaction_root(&transactions),
             parent_state_root: roots.state,
             parent_receipt_root: roots.receipts,
-            next_validators: None,
+            next_epoch: None,
         },
         transactions,
     })
@@ -158,7 +158,7 @@ pub(crate) fn base() -> Base {
         transaction_root: transaction_root(&[]),
         parent_state_root: StateRoot::default(),
         parent_receipt_root: Digest::default(),
-        next_validators: None,
+        next_epoch: None,
     };
     Base {
         id: header.id(),

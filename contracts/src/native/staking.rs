@@ -39,7 +39,7 @@ pub use state::{
     roll_key, set, set_key,
 };
 
-pub(crate) use epoch::genesis;
+pub(crate) use epoch::{first_sets, genesis};
 pub(crate) use members::{
     admit, member_of, participation_of, release, retire, roll_of, rotate_keys, set_participation,
     set_weight,

@@ -274,14 +274,15 @@ fn validators_of_every_role_may_speak() {
         (5, Role::Ministry),
     ];
     let members: Vec<GenesisMember> = roles.map(|(n, role)| member(n, role)).into();
-    let mut parameters = parameters();
-    for lane in &mut parameters.lanes {
+    let mut policy = policy();
+    for lane in &mut policy.lanes {
         lane.roles = vec![Role::Hospital];
     }
     let mut world = World::of(&members);
     world.state.apply(&salus_contracts::genesis::genesis_writes(
         &members,
-        &parameters,
+        &parameters(),
+        &policy,
         PARTICIPATION,
         "test",
     ));

@@ -21,7 +21,8 @@ use salus_primitives::ids::{
     BlockId, ContractId, DeviceId, EntityId, Epoch, GenesisHash, Height, View,
 };
 use salus_primitives::lane::Lane;
-use salus_primitives::parameters::{ChainParameters, LaneParameters};
+use salus_primitives::lanes::{BlockModel, BlockPolicy, LaneParameters, LaneWeights, Policy};
+use salus_primitives::parameters::ChainParameters;
 use salus_primitives::reading::{Handle, ReadingId, SealedReading};
 use salus_primitives::receipt::{Outcome, Receipt};
 use salus_primitives::signed::Signed;
@@ -69,7 +70,13 @@ impl World {
             ..parameters()
         };
         let mut state = MemoryState::default();
-        state.apply(&genesis_writes(members, &parameters, PARTICIPATION, "test"));
+        state.apply(&genesis_writes(
+            members,
+            &parameters,
+            &policy(),
+            PARTICIPATION,
+            "test",
+        ));
         Self {
             state,
             height: 0,
@@ -246,13 +253,6 @@ pub(crate) fn member(n: u8, role: Role) -> GenesisMember {
 pub(crate) const PARTICIPATION: u8 = 50;
 
 pub(crate) fn parameters() -> ChainParameters {
-    let all = Role::ALL.to_vec();
-    let lane = |lane, roles| LaneParameters {
-        lane,
-        verifier_count: 2,
-        transaction_limit: 64,
-        roles,
-    };
     ChainParameters {
         tenure: 8,
         delta_ms: 250,
@@ -264,6 +264,39 @@ pub(crate) fn parameters() -> ChainParameters {
         epoch_blocks: 10,
         seats: 5,
         proposal_blocks: 20,
+    }
+}
+
+pub(crate) fn policy() -> BlockPolicy {
+    let all = Role::ALL.to_vec();
+    let lane = |lane, roles| LaneParameters {
+        lane,
+        policy: Policy::Exact,
+        weights: LaneWeights {
+            latency: 1,
+            security: 1,
+            cost: 1,
+        },
+        min_verifiers: 2,
+        max_verifiers: 2,
+        min_transactions: 1,
+        max_transactions: 64,
+        transaction_bytes: 512,
+        roles,
+        quota: 0,
+        wait_max_ms: 1_000,
+        reserved_percent: 0,
+    };
+    BlockPolicy {
+        model: BlockModel {
+            security_scale: 1,
+            security_exponent: 2,
+            broadcast_ps_per_bit: 1_000,
+            vote_bytes: 170,
+            hold_max_ms: 100,
+            response_us: 5_000,
+            rate_kbps: 100_000,
+        },
         lanes: vec![
             lane(Lane::Emergency, vec![Role::Hospital]),
             lane(Lane::Monitoring, vec![Role::Hospital, Role::Pharmacy]),

@@ -4,10 +4,11 @@ use salus_primitives::block::{BlockConfig, Header, transaction_root};
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::{SecretKey, Signer};
-use salus_primitives::epoch::EpochChange;
+use salus_primitives::epoch::{EpochChange, EpochConfig};
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, EntityId, Epoch, GenesisHash, Height, Seat, View};
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::merkle::MerkleTree;
 use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof};
 use salus_primitives::receipt::{Outcome, Receipt, receipt_root};
@@ -26,43 +27,43 @@ pub(crate) struct Chain {
 impl Chain {
     /// A chain whose keys follow from `seed`.
     pub(crate) fn new(seed: u8) -> Self {
-        let validators = validators(seed, Epoch::new(1));
+        let first = epoch_config(seed, Epoch::new(1));
         let header = Header {
-            next_validators: Some(validators.digest()),
+            next_epoch: Some(first.digest()),
             ..empty_header()
         };
         Self {
             seed,
-            anchor: GenesisAnchor { header, validators },
+            anchor: GenesisAnchor { header, first },
         }
     }
 
-    /// The validators of an epoch.
-    pub(crate) fn validators(&self, epoch: Epoch) -> ValidatorSet {
-        validators(self.seed, epoch)
+    /// An epoch. Its lanes are none.
+    pub(crate) fn epoch(&self, epoch: Epoch) -> EpochConfig {
+        epoch_config(self.seed, epoch)
     }
 
     /// The proof of who validates after `epoch`.
     pub(crate) fn change(&self, epoch: Epoch) -> EpochChange {
-        let validators = self.validators(epoch.next());
+        let next = self.epoch(epoch.next());
         let height = Height::new(epoch.get() * EPOCH_BLOCKS);
         let header = Header {
             height,
             epoch,
             view: View::new(EPOCH_BLOCKS),
-            next_validators: Some(validators.digest()),
+            next_epoch: Some(next.digest()),
             ..empty_header()
         };
         EpochChange {
             certificate: self.certificate(&header),
             header,
-            validators,
+            next,
         }
     }
 
     /// The chain's name.
     pub(crate) fn genesis(&self) -> GenesisHash {
-        self.anchor.check().expect("block 0 names its validators")
+        self.anchor.check().expect("block 0 names epoch 1")
     }
 
     /// The encoded anchor.
@@ -153,6 +154,17 @@ impl Chain {
     }
 }
 
+fn epoch_config(seed: u8, epoch: Epoch) -> EpochConfig {
+    EpochConfig {
+        validators: validators(seed, epoch),
+        lanes: EpochLanes {
+            epoch,
+            block_bytes: 1 << 20,
+            lanes: vec![],
+        },
+    }
+}
+
 fn validators(seed: u8, epoch: Epoch) -> ValidatorSet {
     let validators = (0..4)
         .map(|number| Validator {
@@ -188,6 +200,6 @@ fn empty_header() -> Header {
         transaction_root: transaction_root(&[]),
         parent_state_root: StateRoot::default(),
         parent_receipt_root: Digest::default(),
-        next_validators: None,
+        next_epoch: None,
     }
 }

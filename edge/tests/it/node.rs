@@ -262,8 +262,8 @@ impl State {
             Changes::OtherChain => Chain::new(77).change(Epoch::new(from)).framed(),
             Changes::Forged => {
                 let mut forged = self.chain.change(Epoch::new(from));
-                forged.validators = Chain::new(77).validators(Epoch::new(from + 1));
-                forged.header.next_validators = Some(forged.validators.digest());
+                forged.next = Chain::new(77).epoch(Epoch::new(from + 1));
+                forged.header.next_epoch = Some(forged.next.digest());
                 forged.framed()
             }
             Changes::CutShort => change(from)[..100].to_vec(),

@@ -31,6 +31,7 @@ pub(crate) fn spec() -> GenesisSpec {
         chain: "salus-fixture".into(),
         genesis_time: Instant(Timestamp::from_millis(1_795_161_600_000)),
         consensus: preset.consensus,
+        model: preset.model,
         lanes: preset.lanes,
         members: vec![
             member(1, "hospital", Role::Hospital, 10),

@@ -12,8 +12,8 @@ use salus_primitives::state::MemoryState;
 use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 
-const HASH: &str = "e68c8b26eaa072b5653a904807723ec6c719f006cd4f954cd177821908e7c15c";
-const STATE_ROOT: &str = "749163ee01af5fbb52a980a4c09640bc2727be86413b5d3c56e933f136712570";
+const HASH: &str = "e09fb7adbbdd113a671b2cd385de53a66733ce8fd3c97fe6f1ff1b48ab3c967a";
+const STATE_ROOT: &str = "4f66c344806130d0c6e74f7ca74ddd1813d0490e3fd01ae768f4aaa9a80b9331";
 const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
 
 #[test]
@@ -23,7 +23,7 @@ fn the_fixture_has_its_pinned_hash() {
     assert_eq!(genesis.hash.to_string(), HASH);
     let header = &genesis.block.header;
     assert_eq!(header.parent_state_root.to_string(), STATE_ROOT);
-    assert_eq!(genesis.validators.digest().to_string(), VALIDATORS);
+    assert_eq!(genesis.first.validators.digest().to_string(), VALIDATORS);
 }
 
 #[test]
@@ -34,9 +34,9 @@ fn block_0_is_the_boundary_before_epoch_1_and_its_anchor_holds() {
     assert_eq!((header.height, header.epoch), (Height::ZERO, Epoch::ZERO));
     assert_eq!(header.genesis_hash(), Some(genesis.hash));
     assert!(genesis.block.body_matches());
-    assert_eq!(genesis.validators.epoch(), Epoch::new(1));
+    assert_eq!(genesis.first.validators.epoch(), Epoch::new(1));
     assert_eq!(genesis.anchor.check(), Ok(genesis.hash));
-    assert_eq!(genesis.anchor.validators, genesis.validators);
+    assert_eq!(genesis.anchor.first, genesis.first);
 }
 
 /// Seats, members and the state name the same entities with the same keys.
@@ -49,8 +49,8 @@ fn members_seats_and_state_agree() {
     let roll = staking::roll(&state).expect("memory");
     for (index, member) in (0u16..).zip(&genesis.members) {
         let seat = Seat::new(index);
-        let validator = genesis.validators.validator(seat).expect("a seat");
-        assert_eq!(genesis.validators.seat_of(&member.entity), Some(seat));
+        let validator = genesis.first.validators.validator(seat).expect("a seat");
+        assert_eq!(genesis.first.validators.seat_of(&member.entity), Some(seat));
         assert_eq!(validator.key, member.validator_key);
         assert_eq!(validator.network_key, member.network_key);
         assert_eq!(validator.weight, member.weight);
@@ -91,11 +91,11 @@ fn the_state_holds_the_validators_of_the_first_two_epochs() {
     }
     assert_eq!(
         staking::set(&state, Epoch::new(1)).expect("memory"),
-        Some(genesis.validators)
+        Some(genesis.first.validators)
     );
     assert_eq!(
         staking::set(&state, Epoch::new(2)).expect("memory"),
-        Some(genesis.second_validators)
+        Some(genesis.second.validators)
     );
     assert_eq!(staking::set(&state, Epoch::new(3)).expect("memory"), None);
 }
@@ -110,10 +110,13 @@ fn more_members_than_seats_elect_the_first_validators() {
 
     let genesis = spec.check().expect("a legal genesis").build();
 
-    assert_eq!((genesis.members.len(), genesis.validators.len()), (5, 4));
+    assert_eq!(
+        (genesis.members.len(), genesis.first.validators.len()),
+        (5, 4)
+    );
     let clinic = EntityId::of_name("clinic");
-    assert_eq!(genesis.validators.seat_of(&clinic), None);
-    assert_eq!(genesis.validators.total_weight(), 37);
+    assert_eq!(genesis.first.validators.seat_of(&clinic), None);
+    assert_eq!(genesis.first.validators.total_weight(), 37);
 }
 
 /// What is written is what was meant, with every comment in place: the fixture is that file.
@@ -192,13 +195,29 @@ fn every_field_reaches_the_hash() {
         ("role = \"hospital\"", "role = \"insurer\""),
         ("weight = 10", "weight = 9"),
         // one of each lane
-        ("transaction_limit = 64", "transaction_limit = 65"),
-        ("transaction_limit = 256", "transaction_limit = 257"),
-        ("transaction_limit = 512", "transaction_limit = 513"),
-        ("transaction_limit = 1024", "transaction_limit = 1025"),
-        ("verifier_count = 2\n", "verifier_count = 1\n"),
-        ("verifier_count = 3\n", "verifier_count = 4\n"),
-        ("verifier_count = 512\n", "verifier_count = 4\n"),
+        ("max_transactions = 64", "max_transactions = 65"),
+        ("max_transactions = 256", "max_transactions = 257"),
+        ("max_transactions = 512", "max_transactions = 513"),
+        ("max_transactions = 1024", "max_transactions = 1025"),
+        // one of each field of a lane, and of the model
+        ("policy = \"exact\"", "policy = \"fastest\""),
+        ("latency = 8", "latency = 7"),
+        ("security = 1", "security = 2"),
+        ("cost = 1", "cost = 2"),
+        ("min_verifiers = 2\n", "min_verifiers = 1\n"),
+        ("max_verifiers = 4\n", "max_verifiers = 5\n"),
+        ("min_transactions = 16", "min_transactions = 17"),
+        ("transaction_bytes = 512", "transaction_bytes = 513"),
+        ("quota = 10000", "quota = 9999"),
+        ("wait_max_ms = 500", "wait_max_ms = 501"),
+        ("reserved_percent = 10", "reserved_percent = 11"),
+        ("security_scale = 1", "security_scale = 2"),
+        ("security_exponent = 2", "security_exponent = 3"),
+        ("broadcast_ps_per_bit = 1000", "broadcast_ps_per_bit = 999"),
+        ("vote_bytes = 170", "vote_bytes = 171"),
+        ("hold_max_ms = 100", "hold_max_ms = 101"),
+        ("response_us = 5000", "response_us = 5001"),
+        ("rate_kbps = 100000", "rate_kbps = 100001"),
         ("roles = [\"hospital\"]", "roles = [\"pharmacy\"]"),
     ];
     changes.extend(keys.iter().map(|(a, b)| (a.as_str(), b.as_str())));
@@ -222,9 +241,10 @@ fn the_local_preset_has_every_lane_and_restricts_the_urgent_ones() {
         .collect();
 
     assert_eq!(roles, [1, 2, 5, 5]);
-    let parameters = build(FOUR).parameters;
-    assert!(parameters.lanes.iter().map(|lane| lane.lane).eq(Lane::ALL));
-    assert_eq!(parameters.delta_ms, preset.consensus.delta_ms);
+    let block = build(FOUR);
+    let lanes = block.policy.lanes.iter().map(|lane| lane.lane);
+    assert!(lanes.eq(Lane::ALL));
+    assert_eq!(block.parameters.delta_ms, preset.consensus.delta_ms);
 }
 
 proptest! {

@@ -5,6 +5,7 @@ use salus_genesis::genesis::Problem;
 use salus_genesis::spec::GenesisSpec;
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::{KeyError, PublicKey};
+use salus_primitives::lanes::LaneWeights;
 use salus_primitives::validators::SetError;
 
 fn parse_error(from: &str, to: &str) -> String {
@@ -50,8 +51,8 @@ fn what_is_not_in_the_format_is_refused_with_line_and_field() {
             vec!["invalid type: string \"10\", expected u64"],
         ),
         (
-            "verifier_count = 2",
-            "verifier_count = 65536",
+            "min_verifiers = 2",
+            "min_verifiers = 65536",
             vec!["65536", "u16"],
         ),
         (
@@ -256,7 +257,7 @@ fn bad_and_repeated_names_are_refused() {
 #[test]
 fn numbers_out_of_bounds_are_refused_with_their_field() {
     type Set = fn(&mut GenesisSpec, u64);
-    let cases: [(&str, Set, u64, u64); 12] = [
+    let cases: [(&str, Set, u64, u64); 18] = [
         ("consensus.tenure", |s, n| s.consensus.tenure = n, 1, 4096),
         (
             "consensus.delta_ms",
@@ -313,16 +314,58 @@ fn numbers_out_of_bounds_are_refused_with_their_field() {
             1_000_000_000,
         ),
         (
-            "lanes.emergency.verifier_count",
-            |s, n| s.lanes.emergency.verifier_count = n.try_into().expect("small"),
+            "lanes.emergency.max_verifiers",
+            |s, n| {
+                s.lanes.emergency.min_verifiers = 1;
+                s.lanes.emergency.max_verifiers = n.try_into().expect("small");
+            },
             1,
             512,
         ),
         (
-            "lanes.bulk.transaction_limit",
-            |s, n| s.lanes.bulk.transaction_limit = n.try_into().expect("small"),
+            "lanes.emergency.min_verifiers",
+            |s, n| s.lanes.emergency.min_verifiers = n.try_into().expect("small"),
+            1,
+            4,
+        ),
+        (
+            "lanes.bulk.max_transactions",
+            |s, n| {
+                s.lanes.bulk.min_transactions = 1;
+                s.lanes.bulk.max_transactions = n.try_into().expect("small");
+            },
             1,
             65_536,
+        ),
+        (
+            "lanes.bulk.min_transactions",
+            |s, n| s.lanes.bulk.min_transactions = n.try_into().expect("small"),
+            1,
+            1_024,
+        ),
+        (
+            "lanes.routine.transaction_bytes",
+            |s, n| s.lanes.routine.transaction_bytes = n.try_into().expect("small"),
+            1,
+            68 * 1024,
+        ),
+        (
+            "lanes.routine.wait_max_ms",
+            |s, n| s.lanes.routine.wait_max_ms = n.try_into().expect("small"),
+            1,
+            86_400_000,
+        ),
+        (
+            "model.security_exponent",
+            |s, n| s.model.security_exponent = n.try_into().expect("small"),
+            2,
+            64,
+        ),
+        (
+            "model.hold_max_ms",
+            |s, n| s.model.hold_max_ms = n.try_into().expect("small"),
+            1,
+            600_000,
         ),
     ];
     for (field, set, minimum, maximum) in cases {
@@ -356,7 +399,10 @@ fn an_epoch_has_room_for_what_its_validators_report() {
         move |spec: &mut GenesisSpec| {
             spec.consensus.epoch_blocks = epoch_blocks;
             spec.consensus.seats = seats;
-            spec.lanes.routine.transaction_limit = limit;
+            (
+                spec.lanes.routine.min_transactions,
+                spec.lanes.routine.max_transactions,
+            ) = (limit, 512);
             spec.consensus.block_bytes = block_bytes;
         }
     };
@@ -419,5 +465,37 @@ fn a_lane_without_roles_or_with_a_role_twice_is_refused() {
             spec.lanes.bulk.roles.push(role);
         }),
         ("lanes.bulk.roles".into(), Problem::RepeatedRole)
+    );
+}
+
+/// What is over a quota counts in the next lower lane: whoever may use a lane may use those below it, and the lowest has no quota.
+#[test]
+fn what_is_over_a_quota_has_a_lane_to_count_in() {
+    assert_eq!(
+        problem(|spec| {
+            spec.lanes.routine.roles.remove(0);
+        }),
+        ("lanes.routine.roles".into(), Problem::RolesNarrow)
+    );
+    assert_eq!(
+        problem(|spec| spec.lanes.bulk.quota = 1),
+        ("lanes.bulk.quota".into(), Problem::QuotaOfLowest)
+    );
+}
+
+#[test]
+fn half_of_the_blocks_stay_with_the_most_urgent_lane_and_something_must_count() {
+    let (field, problem_found) = problem(|spec| spec.lanes.bulk.reserved_percent = 31);
+    assert_eq!(field, "the sum of lanes.*.reserved_percent");
+    assert!(matches!(problem_found, Problem::Range { found: 51, .. }));
+    assert_eq!(
+        problem(|spec| {
+            spec.lanes.bulk.weights = LaneWeights {
+                latency: 0,
+                security: 0,
+                cost: 0,
+            };
+        }),
+        ("lanes.bulk.weights".into(), Problem::NoWeights)
     );
 }

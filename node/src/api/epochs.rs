@@ -8,11 +8,13 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use salus_contracts::native::blockcfg;
 use salus_contracts::native::identity;
 use salus_primitives::codec;
 use salus_primitives::epoch::{EPOCH_PAGE_MAX, EpochChange};
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, Epoch, Height};
+use salus_primitives::lanes::{BlockPolicy, EpochLanes};
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::time::Timestamp;
 use salus_storage::ledger::{Ledger, LedgerError, Snapshot};
@@ -56,8 +58,8 @@ struct EndedView {
     last_height: Height,
     last_block: BlockId,
     last_time_ms: Timestamp,
-    /// The digest, size and weight of the set that takes over.
-    next_validators: Digest,
+    /// The digest of the next epoch, and size and weight of the set that takes over.
+    next_epoch: Digest,
     next_seats: usize,
     next_total_weight: u64,
 }
@@ -67,6 +69,14 @@ struct WithNextView {
     #[serde(flatten)]
     present: ValidatorsView,
     next: Option<ValidatorsView>,
+}
+
+#[derive(Serialize)]
+struct LanesView {
+    #[serde(flatten)]
+    lanes: EpochLanes,
+    next: Option<EpochLanes>,
+    policy: BlockPolicy,
 }
 
 #[derive(Serialize)]
@@ -187,9 +197,9 @@ fn ended(ledger: &Ledger, epoch: Epoch) -> Result<Option<EndedView>, LedgerError
         last_height: change.header.height,
         last_block: change.header.id(),
         last_time_ms: change.header.time,
-        next_validators: change.validators.digest(),
-        next_seats: change.validators.len(),
-        next_total_weight: change.validators.total_weight(),
+        next_epoch: change.next.digest(),
+        next_seats: change.next.validators.len(),
+        next_total_weight: change.next.validators.total_weight(),
     }))
 }
 
@@ -234,6 +244,35 @@ fn set_view(
         Ok::<_, StateError>(entity.map(|entity| (entity.name, entity.role)))
     })?;
     Ok(Some(view))
+}
+
+/// `GET /v1/lanes`: those of the present epoch and of the next, and what governance says now; with `?epoch=E` those of another.
+pub(super) async fn lanes(
+    State(api): State<Api>,
+    query: Result<Query<EpochQuery>, QueryRejection>,
+) -> Result<Response, Refused> {
+    let Query(EpochQuery { epoch: asked }) =
+        query.map_err(|_| Refused::bad_query("epoch, a number"))?;
+    let parameters = api.node.genesis().parameters.clone();
+    let view = api
+        .read_state(move |ledger, snapshot| {
+            let present = parameters.epoch_at(snapshot.head().height.next());
+            let epoch = asked.map_or(present, Epoch::new);
+            let Some(config) = ledger.epoch(epoch)? else {
+                return Ok(None);
+            };
+            let next = ledger.epoch(epoch.next())?.filter(|_| asked.is_none());
+            Ok(Some(LanesView {
+                lanes: config.lanes,
+                next: next.map(|next| next.lanes),
+                policy: blockcfg::policy(&snapshot.state())?,
+            }))
+        })
+        .await?;
+    let view = view.ok_or_else(|| {
+        Refused::unknown_epoch("the lanes of this epoch are not configured yet, or it is 0")
+    })?;
+    Ok(json(StatusCode::OK, &view))
 }
 
 /// `GET /v1/parameters`: the chain's, and its present epoch.

@@ -203,7 +203,7 @@ impl Answer {
 }
 
 fn status(chain: &Chain) -> NodeStatus {
-    let entity = |seat: usize| chain.genesis.validators.validators()[seat].entity;
+    let entity = |seat: usize| chain.genesis.first.validators.validators()[seat].entity;
     NodeStatus {
         final_height: Height::ZERO,
         final_time: Timestamp::default(),

@@ -16,6 +16,7 @@ use salus_primitives::ids::{
     BlockId, ContractId, EntityId, Epoch, GenesisHash, Height, Seat, View,
 };
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::BlockPolicy;
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::proof::{FinalityProof, ReceiptProof};
 use salus_primitives::receipt::{Event, Outcome, Receipt};
@@ -157,7 +158,7 @@ pub(super) struct HeaderView {
     transaction_root: Digest,
     parent_state_root: StateRoot,
     parent_receipt_root: Digest,
-    next_validators: Option<Digest>,
+    next_epoch: Option<Digest>,
 }
 
 impl HeaderView {
@@ -178,7 +179,7 @@ impl HeaderView {
             transaction_root: header.transaction_root,
             parent_state_root: header.parent_state_root,
             parent_receipt_root: header.parent_receipt_root,
-            next_validators: header.next_validators,
+            next_epoch: header.next_epoch,
         }
     }
 }
@@ -371,6 +372,7 @@ pub(super) struct GenesisView<'a> {
     header: HeaderView,
     validators: ValidatorsView,
     parameters: &'a ChainParameters,
+    policy: &'a BlockPolicy,
 }
 
 impl<'a> GenesisView<'a> {
@@ -379,13 +381,14 @@ impl<'a> GenesisView<'a> {
             let founder = genesis.members.iter().find(|it| it.entity == *entity);
             Ok::<_, Infallible>(founder.map(|it| (it.name.clone(), it.role)))
         };
-        let Ok(validators) = ValidatorsView::new(&genesis.validators, founder);
+        let Ok(validators) = ValidatorsView::new(&genesis.first.validators, founder);
         Self {
             chain: &genesis.chain,
             genesis_hash: genesis.hash,
             header: HeaderView::new(&genesis.block.header),
             validators,
             parameters: &genesis.parameters,
+            policy: &genesis.policy,
         }
     }
 }

@@ -96,6 +96,7 @@ pub(super) fn new_spec(
         chain: chain.to_owned(),
         genesis_time: time,
         consensus: preset.consensus,
+        model: preset.model,
         lanes: preset.lanes,
         members,
     }

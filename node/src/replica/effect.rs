@@ -7,7 +7,9 @@ use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::Peer;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::{Statement, VerifiedCertificate};
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::ids::{BlockId, Seat, View};
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::transaction::{SignedTransaction, TxId};
 use salus_primitives::validators::ValidatorSet;
 use std::sync::Arc;
@@ -56,8 +58,10 @@ pub enum Effect {
     EpochBegun {
         /// The validators.
         validators: Arc<ValidatorSet>,
-        /// The next epoch's.
-        next: Arc<ValidatorSet>,
+        /// The lanes.
+        lanes: Arc<EpochLanes>,
+        /// The next epoch.
+        next: Arc<EpochConfig>,
     },
     /// A quorum holds other roots than this node's own: it votes no more.
     Diverged(Box<Divergence>),

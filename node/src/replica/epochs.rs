@@ -8,6 +8,7 @@ use salus_consensus::engine::Engine;
 use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::{Message, Peer};
 use salus_primitives::crypto::sign::Signer;
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::ids::{BlockId, EntityId, Epoch};
 use salus_primitives::validators::ValidatorSet;
 use std::cmp::Ordering;
@@ -28,7 +29,7 @@ pub struct Member {
 pub(super) struct Epochs {
     member: Member,
     /// Whom the last blocks of this epoch's branches elect, for the epoch after the next.
-    elected: BTreeMap<BlockId, Arc<ValidatorSet>>,
+    elected: BTreeMap<BlockId, Arc<EpochConfig>>,
     /// What the journal holds of epochs after the present one. Commits are less durable than votes: after a loss of power a
     /// node may stand in an earlier epoch than it has voted in, and comes to the later one again (rule 8).
     ahead: Vec<JournalEntry>,
@@ -62,7 +63,7 @@ impl Epochs {
         &self.ahead
     }
 
-    pub(super) fn elected(&mut self, block: BlockId, elected: Arc<ValidatorSet>) {
+    pub(super) fn elected(&mut self, block: BlockId, elected: Arc<EpochConfig>) {
         self.elected.insert(block, elected);
     }
 }
@@ -71,7 +72,8 @@ impl Replica {
     /// E4: the epoch's last block is final; the next one begins on it, in view 1, with the validators that it names.
     pub(super) fn begin_epoch(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let base = self.engine.next_base();
-        let validators = Arc::clone(&self.proposer.next_validators);
+        let begun = Arc::clone(&self.proposer.next);
+        let validators = Arc::new(begun.validators.clone());
         let epoch = validators.epoch();
         let elected = std::mem::take(&mut self.epochs.elected)
             .remove(&base.id)
@@ -86,7 +88,8 @@ impl Replica {
             boundary: self.proposer.parameters.last_height(epoch),
         };
         self.proposer.validators = Arc::clone(&validators);
-        self.proposer.next_validators = Arc::clone(&elected);
+        self.proposer.lanes = Arc::new(begun.lanes.clone());
+        self.proposer.next = Arc::clone(&elected);
         self.change_duties(now, self.engine.view(), voter);
         self.asked.clear();
         self.waiting = None;
@@ -98,6 +101,7 @@ impl Replica {
         self.engine = Engine::restore(config, None, journal, now, &mut pending);
         effects.push(Effect::EpochBegun {
             validators,
+            lanes: Arc::clone(&self.proposer.lanes),
             next: elected,
         });
         self.carry_out(now, pending, effects);

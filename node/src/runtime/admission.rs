@@ -364,6 +364,7 @@ mod tests {
             chain: "admission".into(),
             genesis_time: Instant(Timestamp::from_millis(1_000)),
             consensus: preset.consensus,
+            model: preset.model,
             lanes: preset.lanes,
             members,
         };

@@ -37,6 +37,13 @@ fn validators(epoch: Epoch) -> ValidatorSet {
     ValidatorSet::new(epoch, validators).expect("legal")
 }
 
+fn first(epoch: Epoch) -> EpochConfig {
+    EpochConfig {
+        validators: validators(epoch),
+        lanes: crate::lanes::tests::lanes(epoch),
+    }
+}
+
 fn genesis_header() -> Header {
     Header {
         height: Height::ZERO,
@@ -51,7 +58,7 @@ fn genesis_header() -> Header {
         transaction_root: transaction_root(&[]),
         parent_state_root: StateRoot([3; 32]),
         parent_receipt_root: receipt_root(&[]),
-        next_validators: Some(validators(EPOCH).digest()),
+        next_epoch: Some(first(EPOCH).digest()),
     }
 }
 
@@ -74,7 +81,7 @@ fn child(parent: &Header) -> Header {
             transaction_limit: 64,
             committee: vec![Seat::new(1), Seat::new(3)],
         },
-        next_validators: None,
+        next_epoch: None,
         ..genesis_header()
     }
 }
@@ -194,8 +201,8 @@ fn header_changes() -> Vec<(&'static str, Change<Header>)> {
         ("transaction_root", |h| h.transaction_root.0[0] ^= 1),
         ("parent_state_root", |h| h.parent_state_root.0[0] ^= 1),
         ("parent_receipt_root", |h| h.parent_receipt_root.0[0] ^= 1),
-        ("next_validators", |h| {
-            h.next_validators = h.next_validators.xor(Some(Digest([1; 32])));
+        ("next_epoch", |h| {
+            h.next_epoch = h.next_epoch.xor(Some(Digest([1; 32])));
         }),
     ]
 }
@@ -495,7 +502,7 @@ fn headers_are_consecutive_and_bounded() {
 fn the_largest_finality_proof_fits_into_the_bound() {
     let mut header = child(&genesis_header());
     header.config.committee = (0u16..).map(Seat::new).take(SEATS_MAX).collect();
-    header.next_validators = Some(Digest::default());
+    header.next_epoch = Some(Digest::default());
     let (mut proof, _) = receipt_proof(5, 2);
     proof.finality.headers = vec![header; HEADERS_MAX];
     proof.finality.certificate.votes = (0u16..)
@@ -513,10 +520,10 @@ fn the_largest_finality_proof_fits_into_the_bound() {
 }
 
 #[test]
-fn an_anchor_is_a_block_0_with_the_validators_it_names() {
+fn an_anchor_is_a_block_0_with_the_epoch_it_names() {
     let anchor = GenesisAnchor {
         header: genesis_header(),
-        validators: validators(EPOCH),
+        first: first(EPOCH),
     };
     assert_eq!(anchor.check(), Ok(genesis()));
 
@@ -532,12 +539,12 @@ fn an_anchor_is_a_block_0_with_the_validators_it_names() {
     };
     assert_eq!(later.check(), Err(ProofError::NotGenesis));
     let other_epoch = GenesisAnchor {
-        validators: validators(EPOCH.next()),
+        first: first(EPOCH.next()),
         ..anchor.clone()
     };
     assert_eq!(other_epoch.check(), Err(ProofError::NotGenesis));
     let mut consistent = other_epoch;
-    consistent.header.next_validators = Some(consistent.validators.digest());
+    consistent.header.next_epoch = Some(consistent.first.digest());
     assert_eq!(
         consistent.check(),
         Err(ProofError::NotGenesis),
@@ -550,7 +557,7 @@ fn an_anchor_is_a_block_0_with_the_validators_it_names() {
 fn any_flipped_bit_of_an_anchor_is_noticed() {
     let anchor = GenesisAnchor {
         header: genesis_header(),
-        validators: validators(EPOCH),
+        first: first(EPOCH),
     };
     let bytes = codec::encode(&anchor);
     for bit in 0..bytes.len() * 8 {

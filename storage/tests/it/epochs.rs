@@ -1,6 +1,6 @@
 //! The sets of validators that a ledger remembers, and the changes between them.
 
-use crate::fixtures::{Backend, Built, Chain, Memory, Rocks, tree_key, validators, writes};
+use crate::fixtures::{Backend, Built, Chain, Memory, Rocks, epoch_config, tree_key, writes};
 use salus_primitives::ids::{Epoch, Height};
 use salus_primitives::state::StateRead;
 use salus_storage::ledger::{FirstBlock, Ledger, LedgerError, Retention};
@@ -31,14 +31,14 @@ fn every_epochs_validators_follow_from_genesis() {
         drop(ledger);
         let ledger = chain.open(backend.open()).unwrap();
 
-        let mut known = chain.validators.clone();
+        let mut known = chain.first.clone();
         for epoch in (1..=20).map(Epoch::new) {
             let end = Height::new(epoch.get() * EPOCH_BLOCKS);
             assert_eq!(ledger.epoch_end(epoch).unwrap(), Some(end));
             let change = ledger.epoch_change(epoch).unwrap().unwrap();
             assert_eq!(change.header.height, end);
-            known = change.verify(chain.name(), &known).unwrap();
-            assert_eq!(known, validators(epoch.next()));
+            known = change.verify(chain.name(), &known.validators).unwrap();
+            assert_eq!(known, epoch_config(epoch.next()));
         }
         assert_eq!(ledger.last_ended_epoch().unwrap(), Epoch::new(20));
         assert_eq!(ledger.epoch_change(Epoch::new(21)).unwrap(), None);
@@ -82,14 +82,14 @@ fn validators_that_do_not_fit_the_block_are_refused_and_change_nothing() {
         let before = ledger.head();
         let result = ledger.commit(&built.as_final());
         assert!(
-            matches!(result, Err(LedgerError::Mismatch { what, .. }) if what == "the validators"),
+            matches!(result, Err(LedgerError::Mismatch { what, .. }) if what == "the next epoch"),
             "{result:?}"
         );
         assert_eq!(ledger.head(), before);
     };
 
     let mut inside = next(&chain, &ledger);
-    inside.elected = Some(validators(Epoch::new(3)));
+    inside.elected = Some(epoch_config(Epoch::new(3)));
     refused(&inside);
 
     chain.grow(&ledger, EPOCH_BLOCKS - 1);
@@ -97,10 +97,10 @@ fn validators_that_do_not_fit_the_block_are_refused_and_change_nothing() {
     without.elected = None;
     refused(&without);
     let mut too_early = next(&chain, &ledger);
-    too_early.elected = Some(validators(Epoch::new(2)));
+    too_early.elected = Some(epoch_config(Epoch::new(2)));
     refused(&too_early);
     let mut others = next(&chain, &ledger);
-    others.block.header.next_validators = Some(validators(Epoch::new(7)).digest());
+    others.block.header.next_epoch = Some(epoch_config(Epoch::new(7)).digest());
     others.certificate = None;
     refused(&others);
 
@@ -109,14 +109,14 @@ fn validators_that_do_not_fit_the_block_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn a_block_0_that_names_other_validators_is_refused() {
+fn a_block_0_that_names_another_epoch_is_refused() {
     let chain = chain();
-    let (first, second) = (validators(Epoch::new(1)), validators(Epoch::new(2)));
+    let (first, second) = (epoch_config(Epoch::new(1)), epoch_config(Epoch::new(2)));
     for given in [[&second, &second], [&first, &first], [&second, &first]] {
         let first = FirstBlock {
             block: &chain.genesis,
             writes: &chain.genesis_writes,
-            validators: given,
+            epochs: given,
         };
         let opened = Ledger::open(Memory::default().open(), &first, Retention::default());
         assert!(matches!(opened.err(), Some(LedgerError::Mismatch { .. })));

@@ -4,10 +4,12 @@ use salus_primitives::block::{Block, BlockConfig, Header, transaction_root};
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::sign::{PublicKey, SecretKey};
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::ids::{
     BlockId, ContractId, EntityId, Epoch, GenesisHash, Height, Seat, View,
 };
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::receipt::{Event, Outcome, Receipt, receipt_root};
 use salus_primitives::signed::{Signable as _, Signed, signing_digest};
 use salus_primitives::state::{StateKey, WriteSet};
@@ -81,7 +83,7 @@ pub(crate) fn writes(values: &[(u8, u8)]) -> WriteSet {
 pub(crate) struct Chain {
     pub(crate) genesis: Block,
     pub(crate) genesis_writes: WriteSet,
-    pub(crate) validators: ValidatorSet,
+    pub(crate) first: EpochConfig,
     /// Epoch `e` ends with the block of height `e` times this.
     pub(crate) epoch_blocks: u64,
     pub(crate) retention: Retention,
@@ -93,14 +95,14 @@ pub(crate) struct Built {
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) writes: WriteSet,
     pub(crate) tree: Arc<TreeDelta>,
-    pub(crate) elected: Option<ValidatorSet>,
+    pub(crate) elected: Option<EpochConfig>,
     pub(crate) certificate: Option<Certificate>,
 }
 
 impl Chain {
     /// The chain of a seed.
     pub(crate) fn new(seed: u8) -> Self {
-        let validators = validators(Epoch::new(1));
+        let first = epoch_config(Epoch::new(1));
         let genesis_writes = writes(&[(100, seed), (101, 7)]);
         let state_root = root_of(
             genesis_writes
@@ -121,14 +123,14 @@ impl Chain {
                 transaction_root: transaction_root(&[]),
                 parent_state_root: state_root,
                 parent_receipt_root: receipt_root(&[]),
-                next_validators: Some(validators.digest()),
+                next_epoch: Some(first.digest()),
             },
             transactions: vec![],
         };
         Self {
             genesis,
             genesis_writes,
-            validators,
+            first,
             epoch_blocks: 1_000,
             retention: Retention::default(),
         }
@@ -144,7 +146,7 @@ impl Chain {
         let first = FirstBlock {
             block: &self.genesis,
             writes: &self.genesis_writes,
-            validators: [&self.validators, &validators(Epoch::new(2))],
+            epochs: [&self.first, &epoch_config(Epoch::new(2))],
         };
         Ledger::open(store, &first, self.retention)
     }
@@ -202,7 +204,7 @@ impl Chain {
             transaction_root: transaction_root(&transactions),
             parent_state_root: head.state_root,
             parent_receipt_root: receipt_root(parent_receipts),
-            next_validators: ends.then(|| validators(epoch.next()).digest()),
+            next_epoch: ends.then(|| epoch_config(epoch.next()).digest()),
         };
         let certificate = Some(self.finalize(&header));
         Built {
@@ -213,7 +215,7 @@ impl Chain {
             receipts,
             writes,
             tree: Arc::new(tree),
-            elected: ends.then(|| validators(epoch.next().next())),
+            elected: ends.then(|| epoch_config(epoch.next().next())),
             certificate,
         }
     }
@@ -273,6 +275,18 @@ impl Built {
             elected: self.elected.as_ref(),
             finalization: self.certificate.as_ref(),
         }
+    }
+}
+
+/// An epoch. Its lanes are none.
+pub(crate) fn epoch_config(epoch: Epoch) -> EpochConfig {
+    EpochConfig {
+        validators: validators(epoch),
+        lanes: EpochLanes {
+            epoch,
+            block_bytes: 1 << 20,
+            lanes: vec![],
+        },
     }
 }
 

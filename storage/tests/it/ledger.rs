@@ -134,7 +134,9 @@ fn a_receipt_is_provable_once_the_next_block_is_final() {
     ledger.commit(&next.as_final()).unwrap();
 
     let proof = ledger.receipt_proof(&id).unwrap().unwrap();
-    let proven = proof.verify(chain.name(), &chain.validators, &id).unwrap();
+    let proven = proof
+        .verify(chain.name(), &chain.first.validators, &id)
+        .unwrap();
     assert_eq!(proven.value(), &built.receipts[3]);
     assert_eq!(proven.height(), Height::new(1));
     assert_eq!(
@@ -154,7 +156,9 @@ fn receipts_of_many_blocks_are_provable_in_any_order() {
         let receipts = ledger.receipts(Height::new(height)).unwrap().unwrap();
         let id = receipts[0].transaction;
         let proof = ledger.receipt_proof(&id).unwrap().unwrap();
-        let proven = proof.verify(chain.name(), &chain.validators, &id).unwrap();
+        let proven = proof
+            .verify(chain.name(), &chain.first.validators, &id)
+            .unwrap();
         assert_eq!(proven.height(), Height::new(height));
     }
 }
@@ -173,7 +177,7 @@ fn a_descendants_finalisation_proves_its_ancestors() {
     }
     let length = |height| {
         let proof = ledger.finality_at(Height::new(height)).unwrap().unwrap();
-        let proven = proof.verify(chain.name(), &chain.validators).unwrap();
+        let proven = proof.verify(chain.name(), &chain.first.validators).unwrap();
         assert_eq!(proven.height(), Height::new(height));
         proof.headers.len()
     };

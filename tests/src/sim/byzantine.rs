@@ -24,6 +24,7 @@ use salus_node::wire::Frame;
 use salus_primitives::certificate::Statement;
 use salus_primitives::crypto::sign::Signer;
 use salus_primitives::ids::{Epoch, Height, View};
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::validators::ValidatorSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -115,6 +116,7 @@ impl Behaviour {
 pub(super) struct Stand {
     genesis: Arc<GenesisBlock>,
     validators: Arc<ValidatorSet>,
+    lanes: Arc<EpochLanes>,
     voter: Option<Voter>,
     epoch: Epoch,
     view: View,
@@ -128,6 +130,7 @@ impl Stand {
         Self {
             genesis: Arc::clone(genesis),
             validators: Arc::clone(node.validators()),
+            lanes: Arc::clone(node.lanes()),
             voter: node.voter(),
             epoch: node.epoch(),
             view: engine.map_or(View::ZERO, |engine| engine.view()),

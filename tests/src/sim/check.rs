@@ -12,8 +12,10 @@ use salus_consensus::schedule::Schedule;
 use salus_genesis::block::GenesisBlock;
 use salus_primitives::block::Block;
 use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, EntityId, Epoch, Height, Seat, View};
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::state::StateRoot;
 use salus_primitives::transaction::TxId;
 use salus_primitives::validators::ValidatorSet;
@@ -44,6 +46,8 @@ pub struct Checks {
     sets: BTreeMap<Epoch, (Arc<ValidatorSet>, Schedule)>,
     /// The digest of the set that the chain elected for each epoch.
     elected: BTreeMap<Epoch, Digest>,
+    /// The lanes of each epoch that has begun somewhere.
+    lanes: BTreeMap<Epoch, Arc<EpochLanes>>,
     /// Certificates that were looked at, by their digest.
     certified: BTreeSet<Digest>,
     violations: Vec<Violation>,
@@ -73,7 +77,7 @@ pub struct Finality<'a> {
     /// The root of its receipts.
     pub receipts: Digest,
     /// The set it elects, if it ends an epoch.
-    pub elected: Option<ValidatorSet>,
+    pub elected: Option<EpochConfig>,
 }
 
 /// More of one run would be noise.
@@ -95,6 +99,7 @@ impl Checks {
             said: BTreeMap::new(),
             sets: BTreeMap::new(),
             elected: BTreeMap::new(),
+            lanes: BTreeMap::new(),
             certified: BTreeSet::new(),
             violations: Vec::new(),
             history: History::default(),

@@ -11,9 +11,8 @@ use rand_core::SeedableRng;
 use salus_consensus::clock::{Monotonic, Now};
 use salus_consensus::config::{Timing, Voter};
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
-use salus_contracts::native::staking;
 use salus_genesis::block::GenesisBlock;
-use salus_node::execution::{Executed, Execution};
+use salus_node::execution::{Executed, Execution, epoch_config};
 use salus_node::mempool::{MempoolLimits, Source};
 use salus_node::origin;
 use salus_node::replica::{Effect, Input, Member, Note, Replica};
@@ -26,6 +25,7 @@ use salus_primitives::codec;
 use salus_primitives::crypto::sign::{PublicKey, Signer};
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, EntityId, Epoch, Height};
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::receipt::receipt_root;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::TxId;
@@ -69,6 +69,7 @@ pub struct Node {
     /// Size at which its journal is rewritten.
     journal_max: u64,
     validators: Arc<ValidatorSet>,
+    lanes: Arc<EpochLanes>,
 }
 
 struct Running {
@@ -126,7 +127,8 @@ impl Node {
             .map(|generation| keys.validator_of(generation).signer())
             .collect();
         Self {
-            validators: Arc::new(genesis.validators.clone()),
+            validators: Arc::new(genesis.first.validators.clone()),
+            lanes: Arc::new(genesis.first.lanes.clone()),
             genesis,
             keys,
             identity,
@@ -203,14 +205,15 @@ impl Node {
         )
         .expect("the ledger tells where to start");
         self.validators = Arc::clone(&origin.proposer.validators);
+        self.lanes = Arc::clone(&origin.proposer.lanes);
         if self.identity.obeys {
-            let next = Arc::clone(&origin.proposer.next_validators);
+            let next = Arc::clone(&origin.proposer.next);
             let height = ledger.head().height;
             if height > checks.final_height() {
                 // written by a commit that failed after it: no node has said so yet
                 self.say_final(&ledger, checks);
             }
-            checks.on_epoch(&self.identity, &self.validators, &next, height);
+            checks.on_epoch(&self.identity, &self.validators, &self.lanes, &next, height);
         }
         if self.identity.obeys {
             self.tell_unsaid(&ledger, checks);
@@ -241,7 +244,7 @@ impl Node {
             let receipts = ledger.receipts(height).expect("reads").unwrap_or_default();
             let ended = self.genesis.parameters.epoch_ending_at(height);
             let elected = ended.and_then(|ended| {
-                staking::set(&ledger.state(), ended.next().next()).expect("reads")
+                epoch_config(&ledger.state(), ended.next().next()).expect("reads")
             });
             let finality = Finality {
                 id: block.id(),
@@ -425,13 +428,15 @@ impl Node {
             }
             Effect::EpochBegun {
                 validators,
+                lanes,
                 next: following,
             } => {
                 if self.identity.obeys {
                     let height = running.ledger.head().height;
-                    checks.on_epoch(&self.identity, &validators, &following, height);
+                    checks.on_epoch(&self.identity, &validators, &lanes, &following, height);
                 }
                 self.validators = validators;
+                self.lanes = lanes;
             }
             Effect::Diverged(divergence) => {
                 if self.identity.obeys {
@@ -505,9 +510,9 @@ impl Node {
         let receipts = ledger.receipts(head.height).expect("reads");
         let ended = self.genesis.parameters.epoch_ending_at(head.height);
         let elected = ended
-            .and_then(|ended| staking::set(&ledger.state(), ended.next().next()).expect("reads"));
-        if let Some(set) = &elected {
-            checks.on_members(&self.identity, set, &ledger.state());
+            .and_then(|ended| epoch_config(&ledger.state(), ended.next().next()).expect("reads"));
+        if let Some(config) = &elected {
+            checks.on_members(&self.identity, &config.validators, &ledger.state());
         }
         let finality = Finality {
             id: head.id,
@@ -707,6 +712,12 @@ impl Node {
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// How blocks of the epoch it is in are configured.
+    #[must_use]
+    pub const fn lanes(&self) -> &Arc<EpochLanes> {
+        &self.lanes
     }
 
     /// The validators of the epoch it is in.

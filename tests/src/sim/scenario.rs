@@ -205,11 +205,16 @@ impl Scenario {
             // who is down for long would leave the set, and with it the faulty would weigh more than f
             consensus.participation_percent = 0;
             for lane in [&mut lanes.emergency, &mut lanes.monitoring, &mut lanes.bulk] {
-                lane.transaction_limit = shape.transaction_limit;
+                lane.min_transactions = 1;
+                lane.max_transactions = shape.transaction_limit;
             }
             // what validators say of one another must not fill an epoch
             consensus.seats = SEATS;
-            lanes.routine.transaction_limit = ROUTINE_LIMIT + shape.transaction_limit;
+            let limit = ROUTINE_LIMIT + shape.transaction_limit;
+            (
+                lanes.routine.min_transactions,
+                lanes.routine.max_transactions,
+            ) = (limit, limit);
         };
         Sim::build(self.options.seed, &self.weights, Plan::calm(), adjust)
     }

@@ -159,9 +159,9 @@ fn stored_proofs_hold() -> Result<(), ProofError> {
 
     let genesis = anchor.check()?;
     let id = proof.receipt.transaction;
-    let proven = proof.verify(genesis, &anchor.validators, &id)?;
+    let proven = proof.verify(genesis, &anchor.first.validators, &id)?;
 
-    assert_eq!(proven.weight(), anchor.validators.total_weight());
+    assert_eq!(proven.weight(), anchor.first.validators.total_weight());
     assert_eq!(proven.value(), &fixtures::receipts()[1]);
     assert!(matches!(
         proof.finality.certificate.statement,

@@ -1,6 +1,7 @@
 //! Vectors of the types in `salus-primitives`.
 
 use crate::vectors::{Built, one, only};
+use salus_contracts::native::blockcfg::lanes::Measured;
 use salus_primitives::block::BlockConfig;
 use salus_primitives::calls::Role;
 use salus_primitives::codec::Blob;
@@ -13,6 +14,7 @@ use salus_primitives::ids::{
     BlockId, ContractId, DeviceId, EntityId, Epoch, GenesisHash, Height, Seat, Term, View,
 };
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::Policy;
 use salus_primitives::merkle::{MerkleTree, leaf_digest};
 use salus_primitives::namespace::Domain;
 use salus_primitives::reading::{Category, Handle, Pseudonym, ReadingId};
@@ -196,11 +198,31 @@ pub(crate) fn validators() -> Vec<Built> {
         only(set.validators()[0]),
         only(set.clone()).digest(set.digest()),
         only(anchor).digest(genesis),
+        only(fixtures::epoch_config()).digest(fixtures::epoch_config().digest()),
         only(fixtures::epoch_change()),
     ]
 }
 
 pub(crate) fn parameters() -> Vec<Built> {
-    let parameters = fixtures::parameters();
-    vec![only(parameters.lanes[1].clone()), only(parameters)]
+    let policy = fixtures::block_policy();
+    let lanes = fixtures::epoch_lanes();
+    vec![
+        only(fixtures::parameters()),
+        only(policy.model),
+        only(policy.lanes[1].weights),
+        one("exact", Policy::Exact),
+        one("fastest", Policy::Fastest),
+        one("rotating", Policy::Rotating),
+        one("fixed", Policy::Fixed),
+        only(policy.lanes[1].clone()),
+        only(policy),
+        one("chosen", lanes.lanes[0].verifiers.clone()),
+        one("rotating", lanes.lanes[3].verifiers.clone()),
+        only(Measured {
+            response_us: 2_500,
+            rate_kbps: 90_000,
+        }),
+        only(lanes.lanes[1].clone()),
+        only(lanes),
+    ]
 }

@@ -142,7 +142,11 @@ fn a_contradiction_that_everyone_sees_is_reported_by_few() {
     });
     let epoch = sim.node(0).epoch();
     let genesis = sim.genesis();
-    let seat = genesis.validators.seat_of(&entity(4)).expect("a validator");
+    let seat = genesis
+        .first
+        .validators
+        .seat_of(&entity(4))
+        .expect("a validator");
     let hash = genesis.hash;
     let view = sim.node(0).replica().expect("runs").engine().view().plus(3);
     let signer = MemberKeys::nth(4).validator.signer();
@@ -264,7 +268,7 @@ fn a_slow_member_whose_votes_decide_nothing_stays_active() {
             _ => None,
         })
         .map(|observed| {
-            let set = &sim.genesis().validators;
+            let set = &sim.genesis().first.validators;
             let seat = set.seat_of(&entity(3)).expect("a founder");
             observed.seats[seat.index()].votes * 100 / observed.views
         })

@@ -26,7 +26,7 @@ fn ending(mut bench: Bench) -> Bench {
 /// The epoch's last block, as the manager of view 1 makes it.
 fn last_block(bench: &Bench) -> Arc<Block> {
     let mut block = Block::clone(&bench.block(1, &bench.config.base.header.clone(), 1));
-    block.header.next_validators = Some(Digest([7; 32]));
+    block.header.next_epoch = Some(Digest([7; 32]));
     Arc::new(block)
 }
 
@@ -39,7 +39,7 @@ const fn nullify(view: u64) -> Statement {
 
 /// The last block names the next validators, and no other block does.
 #[test]
-fn the_last_block_must_name_the_next_validators() {
+fn the_last_block_must_name_the_next_epoch() {
     let mut bench = ending(Bench::verifier());
     let unnamed = bench.block(1, &bench.config.base.header.clone(), 0);
 

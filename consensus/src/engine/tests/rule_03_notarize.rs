@@ -31,7 +31,7 @@ fn a_header_that_does_not_follow_is_not_notarised() {
             header.parent_receipt_root = Digest([9; 32]);
         }),
         ("next validators", |header| {
-            header.next_validators = Some(Digest([9; 32]));
+            header.next_epoch = Some(Digest([9; 32]));
         }),
     ];
     for (name, forge) in cases {

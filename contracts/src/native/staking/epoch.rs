@@ -51,20 +51,30 @@ pub fn record_set(set: &ValidatorSet, writes: &mut WriteSet) {
     writes.put(set_key(set.epoch()), codec::encode(set));
 }
 
-/// Writes the founders, and the validators of the first two epochs. Those of epoch 2 could only be elected by the
-/// state after genesis, which is the end of epoch 0.
+/// Writes the founders, and the validators of the first epochs.
 pub(crate) fn genesis(
     founders: &[GenesisMember],
-    parameters: &ChainParameters,
     participation_percent: u8,
+    first: &[ValidatorSet],
     writes: &mut WriteSet,
 ) {
     members(founders, participation_percent, writes);
-    for epoch in [1, AHEAD].map(Epoch::new) {
-        if let Some(set) = genesis_election(founders, parameters, epoch) {
-            record_set(&set, writes);
-        }
+    for set in first {
+        record_set(set, writes);
     }
+}
+
+/// The validators that a chain begins with, of the first two epochs. Those of epoch 2 could only be elected by the state after
+/// genesis, which is the end of epoch 0.
+pub(crate) fn first_sets(
+    founders: &[GenesisMember],
+    parameters: &ChainParameters,
+) -> Vec<ValidatorSet> {
+    [1, AHEAD]
+        .map(Epoch::new)
+        .into_iter()
+        .filter_map(|epoch| genesis_election(founders, parameters, epoch))
+        .collect()
 }
 
 /// The validators of the epoch before, for one epoch more. A key that was rotated since is the new one: a network of four with

@@ -1,6 +1,7 @@
 //! A chain of four validators with real signatures, in memory.
 
-use salus_contracts::native::staking;
+use crate::execution::epoch_config;
+use salus_contracts::native::{blockcfg, staking};
 use salus_genesis::block::GenesisBlock;
 use salus_genesis::instant::Instant;
 use salus_genesis::presets;
@@ -40,6 +41,7 @@ impl Chain {
             chain: "salus-test".into(),
             genesis_time: Instant(Timestamp::from_millis(1_000)),
             consensus: preset.consensus,
+            model: preset.model,
             lanes: preset.lanes,
             members: MEMBERS.into_iter().zip(0..).map(member).collect(),
         };
@@ -83,11 +85,15 @@ impl Chain {
                 .with_branch(vec![Arc::new(writes.clone())]);
             let closing = staking::close_epoch(&state, parameters, epoch).expect("reads");
             writes.extend(closing);
+            let written = Arc::new(writes.clone());
+            let state = self.ledger.state().with_branch(vec![written]);
+            let closing = blockcfg::close_epoch(&state, parameters, epoch).expect("reads");
+            writes.extend(closing);
         }
         let written = Arc::new(writes.clone());
         let state = self.ledger.state().with_branch(vec![written]);
         let set = |epoch| {
-            staking::set(&state, epoch)
+            epoch_config(&state, epoch)
                 .expect("reads")
                 .expect("elected")
         };
@@ -119,7 +125,7 @@ impl Chain {
             transaction_root: transaction_root(&transactions),
             parent_state_root: head.state_root,
             parent_receipt_root: receipt_root(&parent_receipts),
-            next_validators: ends.then(|| set(epoch.next()).digest()),
+            next_epoch: ends.then(|| set(epoch.next()).digest()),
         };
         let certificate = self.finalization(&header);
         let ids = transactions.iter().map(|it| it.body.id()).collect();
@@ -165,7 +171,7 @@ impl Chain {
             block: header.id(),
         };
         let digest = signing_digest(Statement::DOMAIN, self.genesis.hash, &statement.content());
-        let validators = &self.genesis.validators;
+        let validators = &self.genesis.first.validators;
         let votes = validators
             .seats()
             .take(3)

@@ -76,13 +76,13 @@ async fn a_proof_comes_with_the_next_block_and_holds() {
         let bytes = node.get(&format!("/v1/transactions/{id}/proof")).await.body;
         let proof: ReceiptProof = codec::decode(&bytes, RECEIPT_PROOF_MAX).expect("a proof");
         let proven = proof
-            .verify(genesis, &anchor.validators, id)
+            .verify(genesis, &anchor.first.validators, id)
             .expect("it holds");
         assert_eq!(proven.height(), Height::new(1));
         assert_eq!(proven.value().outcome == Outcome::Ok, index != 2);
         assert!(
             proof
-                .verify(genesis, &anchor.validators, &TxId([0; 32]))
+                .verify(genesis, &anchor.first.validators, &TxId([0; 32]))
                 .is_err()
         );
     }
@@ -161,7 +161,7 @@ async fn finality_of_a_header_is_given_in_both_forms() {
     let bytes = node.get("/v1/headers/1/finality").await.body;
     let proof: FinalityProof = codec::decode(&bytes, RECEIPT_PROOF_MAX).expect("a proof");
     let proven = proof
-        .verify(genesis.hash, &genesis.validators)
+        .verify(genesis.hash, &genesis.first.validators)
         .expect("it holds");
     assert_eq!(proven.height(), Height::new(1));
 

@@ -143,7 +143,7 @@ pub(crate) fn initial_status(files: &NodeFiles, ledger: &Ledger, standing: Stand
         final_height: head.height,
         final_time: files.genesis.block.header.time,
         head_height: head.height,
-        epoch: files.genesis.validators.epoch(),
+        epoch: files.genesis.first.epoch(),
         view: salus_primitives::ids::View::ZERO,
         manager: None,
         is_manager: false,

@@ -1,7 +1,6 @@
 //! A manager's lies: two proposals in one view, and one that is not valid, in every way there is.
 
 use super::{Adversary, Letter, Lie, Stand};
-use salus_consensus::committee::block_config;
 use salus_consensus::message::Message;
 use salus_consensus::proposal::Proposal;
 use salus_consensus::vote::Vote;
@@ -49,7 +48,7 @@ enum Fault {
     Replayed,
     Repeated,
     BadSignature,
-    NextValidators,
+    NextEpoch,
     BeyondBoundary,
     NoJustification,
     ForgedJustification,
@@ -80,7 +79,7 @@ impl Fault {
         Self::Replayed,
         Self::Repeated,
         Self::BadSignature,
-        Self::NextValidators,
+        Self::NextEpoch,
         Self::BeyondBoundary,
         Self::NoJustification,
         Self::ForgedJustification,
@@ -182,9 +181,9 @@ impl Adversary {
             return;
         }
         // what can do most harm; and the last block of an epoch is rare
-        let ends = proposal.block.header.next_validators.is_some();
+        let ends = proposal.block.header.next_epoch.is_some();
         let fault = if ends && self.dice.percent(40) {
-            Fault::NextValidators
+            Fault::NextEpoch
         } else if self.dice.percent(30) {
             *self
                 .dice
@@ -235,9 +234,9 @@ impl Adversary {
             Fault::OtherLane => {
                 let lane = *self.dice.pick(&Lane::ALL);
                 header.lane = lane;
-                let lane = parameters.lane(lane)?;
+                let lane = stand.lanes.lane(lane)?;
                 header.config =
-                    block_config(stand.genesis.hash, &stand.validators, lane, header.height);
+                    lane.block_config(stand.genesis.hash, &stand.validators, header.height);
             }
             Fault::VerifierCount => header.config.verifier_count += 1,
             Fault::TransactionLimit => header.config.transaction_limit += 1,
@@ -247,7 +246,7 @@ impl Adversary {
             Fault::TransactionRoot => header.transaction_root.0[0] ^= 1,
             Fault::TransactionCount => header.transaction_count += 1,
             Fault::TooManyTransactions => {
-                let limit = parameters.lane(header.lane)?.transaction_limit;
+                let limit = stand.lanes.lane(header.lane)?.transaction_limit;
                 let until = header.height.plus(8);
                 let lane = header.lane;
                 let many = (0..=limit)
@@ -285,9 +284,9 @@ impl Adversary {
                 };
                 let old = old.cloned()?;
                 header.lane = old.body.lane;
-                let lane = parameters.lane(header.lane)?;
+                let lane = stand.lanes.lane(header.lane)?;
                 header.config =
-                    block_config(stand.genesis.hash, &stand.validators, lane, header.height);
+                    lane.block_config(stand.genesis.hash, &stand.validators, header.height);
                 fill(&mut block, vec![old]);
             }
             Fault::Repeated => {
@@ -295,8 +294,8 @@ impl Adversary {
                 let transaction = self.transaction_in(stand, lane, until);
                 fill(&mut block, vec![transaction.clone(), transaction]);
             }
-            Fault::NextValidators => {
-                header.next_validators = match header.next_validators {
+            Fault::NextEpoch => {
+                header.next_epoch = match header.next_epoch {
                     Some(_) if self.dice.percent(50) => None,
                     Some(mut digest) => {
                         digest.0[0] ^= 1;
@@ -308,7 +307,7 @@ impl Adversary {
             Fault::BeyondBoundary => {
                 let beyond = parameters.last_height(stand.epoch).plus(1);
                 header.height = beyond;
-                header.next_validators = None;
+                header.next_epoch = None;
                 let last = self
                     .memory
                     .blocks()
@@ -372,9 +371,9 @@ impl Adversary {
         header.height = parent.header.height.next();
         header.parent_state_root = child.header.parent_state_root;
         header.parent_receipt_root = child.header.parent_receipt_root;
-        header.next_validators = child.header.next_validators;
-        let lane = stand.genesis.parameters.lane(header.lane)?;
-        header.config = block_config(stand.genesis.hash, &stand.validators, lane, header.height);
+        header.next_epoch = child.header.next_epoch;
+        let lane = stand.lanes.lane(header.lane)?;
+        header.config = lane.block_config(stand.genesis.hash, &stand.validators, header.height);
         fill(block, Vec::new());
         Some(())
     }

@@ -3,14 +3,14 @@
 use super::{Checks, Finality, Identity, LEAD_MAX_MS};
 use crate::sim::history::Moment;
 use crate::sim::property::Property;
-use salus_consensus::committee::block_config;
 use salus_consensus::schedule::Schedule;
 use salus_primitives::block::{Block, Header, transaction_root};
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec;
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, Epoch, Height, Term};
-use salus_primitives::parameters::ChainParameters;
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::state::StateRoot;
 use salus_primitives::time::Timestamp;
 use salus_primitives::validators::ValidatorSet;
@@ -37,7 +37,7 @@ impl Checks {
                 time: header.time,
             },
         );
-        let digest = self.genesis.validators.digest();
+        let digest = self.genesis.first.digest();
         self.elected.insert(Epoch::ZERO.next(), digest);
     }
 
@@ -111,8 +111,8 @@ impl Checks {
         }
         self.check_block(node, block);
         self.check_transactions(node, block);
-        if let Some(set) = elected {
-            self.check_elected(node, set.epoch(), set.digest());
+        if let Some(config) = elected {
+            self.check_elected(node, config.epoch(), config.digest());
         }
         let time = block.header.time;
         self.finals.insert(
@@ -131,7 +131,8 @@ impl Checks {
         &mut self,
         node: &Identity,
         set: &Arc<ValidatorSet>,
-        next: &ValidatorSet,
+        lanes: &Arc<EpochLanes>,
+        next: &EpochConfig,
         head: Height,
     ) {
         let epoch = set.epoch();
@@ -139,7 +140,11 @@ impl Checks {
             name: node.name.clone(),
             epoch,
         });
-        self.check_elected(node, epoch, set.digest());
+        let config = EpochConfig {
+            validators: ValidatorSet::clone(set),
+            lanes: EpochLanes::clone(lanes),
+        };
+        self.check_elected(node, epoch, config.digest());
         self.check_elected(node, next.epoch(), next.digest());
         let begins = epoch.previous().map_or(Height::ZERO, |before| {
             self.genesis.parameters.last_height(before)
@@ -171,6 +176,7 @@ impl Checks {
         }
         let schedule = Schedule::new(self.genesis.hash, set);
         self.sets.insert(epoch, (Arc::clone(set), schedule));
+        self.lanes.insert(epoch, Arc::clone(lanes));
     }
 
     fn check_elected(&mut self, node: &Identity, epoch: Epoch, digest: Digest) {
@@ -179,7 +185,7 @@ impl Checks {
             self.violate(
                 Property::ElectedSet,
                 format!(
-                    "{} holds set {digest} for epoch {epoch}, the chain elected {known}",
+                    "{} holds {digest} for epoch {epoch}, the chain elected {known}",
                     node.name
                 ),
             );
@@ -196,7 +202,7 @@ impl Checks {
             None => Some("is final before its parent"),
             Some(parent) => self.header_problem(header, parent),
         }
-        .or_else(|| content_problem(block, &self.genesis.parameters));
+        .or_else(|| content_problem(block, self.lanes.get(&header.epoch)?));
         if let Some(problem) = problem {
             self.violate(
                 Property::BlocksFollow,
@@ -216,9 +222,11 @@ impl Checks {
         let named = ends
             .then(|| self.elected.get(&epoch.next()).copied())
             .flatten();
-        let config = parameters
-            .lane(header.lane)
-            .map(|lane| block_config(self.genesis.hash, set, lane, header.height));
+        let lane = self
+            .lanes
+            .get(&epoch)
+            .and_then(|lanes| lanes.lane(header.lane));
+        let config = lane.map(|lane| lane.block_config(self.genesis.hash, set, header.height));
         let problems = [
             (header.parent != parent.id, "has another parent"),
             (header.epoch != epoch, "is of another epoch"),
@@ -244,7 +252,7 @@ impl Checks {
                 "has not the configuration of its lane",
             ),
             (
-                header.next_validators != named || ends != header.next_validators.is_some(),
+                header.next_epoch != named || ends != header.next_epoch.is_some(),
                 "does not name the elected set where it must",
             ),
         ];
@@ -294,7 +302,7 @@ impl Checks {
     }
 }
 
-fn content_problem(block: &Block, parameters: &ChainParameters) -> Option<&'static str> {
+fn content_problem(block: &Block, lanes: &EpochLanes) -> Option<&'static str> {
     let header = &block.header;
     let count = block.transactions.len();
     let bytes: usize = block
@@ -302,7 +310,7 @@ fn content_problem(block: &Block, parameters: &ChainParameters) -> Option<&'stat
         .iter()
         .map(|transaction| codec::encode(transaction).len())
         .sum();
-    let limit = parameters
+    let limit = lanes
         .lane(header.lane)
         .map_or(0, |lane| lane.transaction_limit);
     [
@@ -319,7 +327,7 @@ fn content_problem(block: &Block, parameters: &ChainParameters) -> Option<&'stat
             "does not commit to its transactions",
         ),
         (
-            bytes as u64 > parameters.block_bytes,
+            bytes as u64 > lanes.block_bytes,
             "has more bytes than a block may have",
         ),
     ]

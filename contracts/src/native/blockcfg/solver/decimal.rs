@@ -59,6 +59,15 @@ impl Decimal {
         }
     }
 
+    /// A whole number of trillionths: picoseconds, if the unit is the second.
+    #[must_use]
+    pub const fn trillionths(number: u64) -> Self {
+        Self {
+            coefficient: number as u128,
+            exponent: -12,
+        }
+    }
+
     /// Whether it is nothing.
     #[must_use]
     pub const fn is_zero(&self) -> bool {
