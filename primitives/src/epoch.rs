@@ -298,7 +298,7 @@ mod tests {
             large.framed().len()
         );
         assert!(
-            change().framed().len() < 1_024,
+            change().framed().len() < 2_048,
             "{}",
             change().framed().len()
         );

@@ -182,7 +182,7 @@ fn reports_are_kept_for_one_epoch() {
 
     world.advance_to(20);
 
-    assert_eq!(kept(&world), before + 1, "one more set");
+    assert_eq!(kept(&world), before + 2, "one more set and its lanes");
 }
 
 #[test]

@@ -192,7 +192,7 @@ mod tests {
             .map(|n| Validator {
                 entity: EntityId([n; 32]),
                 key: PublicKey([n; 32]),
-                network_key: PublicKey([n; 32]),
+                network_key: PublicKey([n + 100; 32]),
                 weight: 1,
             })
             .collect();
