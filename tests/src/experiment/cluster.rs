@@ -103,7 +103,7 @@ impl Cluster {
         let network_keys: Vec<PublicKey> = keys.iter().map(|it| it.network.public()).collect();
         let seats = network_keys
             .iter()
-            .map(|key| genesis.validators.seat_of_network_key(key))
+            .map(|key| genesis.first.validators.seat_of_network_key(key))
             .map(|seat| seat.expect("all members of this chain have seats"))
             .collect();
         let peers = keys
@@ -421,8 +421,9 @@ fn configure(consensus: &mut ConsensusSpec, spec: &mut LanesSpec, lanes: &[LaneC
         .into_iter()
         .zip(lanes)
     {
-        spec.verifier_count = lane.verifier_count;
-        spec.transaction_limit = lane.transaction_limit;
+        (spec.min_verifiers, spec.max_verifiers) = (lane.verifier_count, lane.verifier_count);
+        (spec.min_transactions, spec.max_transactions) =
+            (lane.transaction_limit, lane.transaction_limit);
     }
 }
 
