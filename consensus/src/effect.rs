@@ -3,7 +3,7 @@
 use crate::config::Roots;
 use crate::journal::JournalEntry;
 use crate::message::{Message, Peer};
-use crate::vote::Vote;
+use crate::vote::{VerifiedVote, Vote};
 use salus_primitives::block::{Block, Header};
 use salus_primitives::certificate::VerifiedCertificate;
 use salus_primitives::ids::{BlockId, Height, Seat, View};
@@ -56,6 +56,9 @@ pub enum Effect {
         /// Finalises the last of them, or a descendant of it that is not here yet (rule 10).
         certificate: VerifiedCertificate,
     },
+    /// A seat's notarise vote above the last final view was seen, this node's own among them, first or once more in a certificate.
+    /// It decides nothing here: who counts a committee's votes wants it.
+    Notarized(VerifiedVote),
     /// A view ended without a block.
     Nullified {
         /// The view.

@@ -13,6 +13,7 @@ mod proof;
 mod query;
 mod server;
 mod submit;
+mod tiers;
 mod views;
 mod wait;
 
@@ -52,6 +53,7 @@ struct Limits {
     waiters: Semaphore,
     reads: Semaphore,
     explanations: Semaphore,
+    streams: Arc<Semaphore>,
 }
 
 impl Api {
@@ -64,6 +66,7 @@ impl Api {
                 waiters: Semaphore::new(WAITERS_MAX),
                 reads: Semaphore::new(READS_MAX),
                 explanations: Semaphore::new(EXPLANATIONS_MAX),
+                streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             }),
             stopping,
         }
@@ -75,6 +78,8 @@ impl Api {
             .route("/v1/transactions/{id}", get(query::transaction))
             .route("/v1/transactions/{id}/receipt", get(proof::receipt))
             .route("/v1/transactions/{id}/proof", get(proof::proof))
+            .route("/v1/transactions/{id}/attestation", get(tiers::attestation))
+            .route("/v1/transactions/{id}/events", get(tiers::events))
             .route("/v1/blocks/{block}", get(query::block))
             .route("/v1/blocks/{block}/raw", get(query::raw_block))
             .route("/v1/headers/{block}", get(query::header))
@@ -161,6 +166,10 @@ const WAITERS_MAX: usize = 768;
 const READS_MAX: usize = 16;
 /// Calls that ask why nothing is final at a time; each asks all peers, at most four times a second together.
 const EXPLANATIONS_MAX: usize = 4;
+/// Clients that follow a transaction's events at a time.
+const STREAMS_MAX: usize = 256;
+/// How long one may.
+const STREAM_TIME_MAX: Duration = Duration::from_secs(120);
 /// How long a call may wait for the chain.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a client may take to send a body.

@@ -1,5 +1,9 @@
 //! What the API holds of a running node: submit, ask, wait.
 
+mod progress;
+
+pub use progress::{Changes, TransactionProgress};
+
 use crate::diagnosis::Explanation;
 use crate::mempool::PoolError;
 use crate::runtime::admission::{Submission, Submissions};
@@ -7,6 +11,7 @@ use crate::runtime::consensus::Question;
 use crate::runtime::disk::Disk;
 pub use crate::runtime::disk::DiskStatus;
 use crate::telemetry::metrics::Metrics;
+use crate::tiers::Tiers;
 use bytes::Bytes;
 use salus_contracts::executor::Refusal;
 use salus_genesis::block::GenesisBlock;
@@ -40,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) status: watch::Receiver<NodeStatus>,
     pub(crate) final_height: watch::Receiver<Height>,
     pub(crate) pending: Arc<PendingTransactions>,
+    pub(crate) tiers: Arc<Tiers>,
     pub(crate) network: NetworkHandle,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) disk: Arc<Disk>,
@@ -512,6 +518,14 @@ impl PendingTransactions {
 
     fn contains(&self, id: &TxId) -> bool {
         self.locked().contains_key(id)
+    }
+
+    /// Since when those of these transactions that wait have waited.
+    pub(crate) fn since(&self, ids: &[TxId]) -> Vec<Instant> {
+        let waiting = self.locked();
+        ids.iter()
+            .filter_map(|id| waiting.get(id).copied())
+            .collect()
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<TxId, Instant>> {

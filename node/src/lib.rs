@@ -8,6 +8,7 @@ pub mod config;
 pub mod home;
 pub mod keys;
 pub mod telemetry;
+pub mod tiers;
 
 pub mod mempool;
 pub mod proposer;

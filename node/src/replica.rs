@@ -8,6 +8,7 @@ use crate::proposer::Proposer;
 use crate::verify::verify_transactions;
 use crate::wire::{Frame, Request};
 use account::Memory;
+use attestation::Attestations;
 use duties::Duties;
 use epochs::Epochs;
 use peers::Peers;
@@ -31,6 +32,7 @@ use suspension::Suspension;
 
 mod account;
 mod attendance;
+mod attestation;
 mod duties;
 mod effect;
 mod epochs;
@@ -65,6 +67,7 @@ pub struct Replica {
     ranges: Ranges,
     epochs: Epochs,
     duties: Duties,
+    attestations: Attestations,
     standings: Standings,
     suspension: Suspension,
     /// Whether something waited, when that was looked at last.
@@ -130,6 +133,7 @@ impl Replica {
             .into_iter()
             .partition(|entry: &JournalEntry| entry.epoch() <= epoch);
         let duties = Duties::new(Arc::clone(&config.validators), config.voter.clone());
+        let attestations = Attestations::new(Arc::clone(&config.validators));
         let engine = Engine::restore(config, certificate, journal, now, &mut pending);
         let mut replica = Self {
             engine,
@@ -144,6 +148,7 @@ impl Replica {
             ranges: Ranges::default(),
             epochs: Epochs::new(member, ahead),
             duties,
+            attestations,
             standings: Standings::default(),
             suspension: Suspension::default(),
             waiting: None,
@@ -296,6 +301,7 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) -> Vec<EngineInput> {
         let mut answers = Vec::new();
+        self.attestations.enter(self.engine.view());
         for effect in asked {
             match effect {
                 EngineEffect::Persist(entry) => effects.push(Effect::Persist(entry)),
@@ -328,7 +334,16 @@ impl Replica {
                         valid: result.is_ok(),
                     });
                 }
-                EngineEffect::Execute { id, block } => effects.push(Effect::Execute { id, block }),
+                EngineEffect::Execute { id, block } => {
+                    let ids = self.transaction_ids(&id, &block);
+                    effects.push(Effect::Execute {
+                        id,
+                        block: Arc::clone(&block),
+                        ids,
+                    });
+                    self.attestations.learn(id, &block.header, effects);
+                }
+                EngineEffect::Notarized(vote) => self.attestations.count(&vote, effects),
                 EngineEffect::Finalized {
                     blocks,
                     certificate,

@@ -22,6 +22,7 @@ use crate::mempool::MempoolLimits;
 use crate::origin::{self, OriginError};
 use crate::replica::Member;
 use crate::telemetry::metrics::Metrics;
+use crate::tiers::Tiers;
 use directory::{Directory, Membership};
 use disk::Disk;
 use rand_chacha::ChaCha20Rng;
@@ -177,6 +178,7 @@ pub async fn run(
         watch::channel(consensus::initial_status(&files, &ledger, standing));
     let (final_sender, final_watch) = watch::channel(ledger.head().height);
     let pending = Arc::new(PendingTransactions::default());
+    let tiers = Arc::new(Tiers::default());
     let (executed_sender, executed) = mpsc::unbounded_channel();
     let (admitted_sender, admitted) = mpsc::channel(ADMITTED_QUEUE);
     let (submissions, submission_queue) = admission::queue();
@@ -225,6 +227,7 @@ pub async fn run(
         status: status_watch,
         final_height: final_watch,
         pending: Arc::clone(&pending),
+        tiers: Arc::clone(&tiers),
         network: network.clone(),
         metrics: Arc::clone(&metrics),
         disk: Arc::clone(&disk),
@@ -245,6 +248,7 @@ pub async fn run(
             submissions,
             status,
             pending,
+            tiers,
             validators: Arc::clone(&origin.config.validators),
             roster: roster_watch,
             own,

@@ -121,6 +121,8 @@ pub struct EpochLanes {
     pub epoch: Epoch,
     /// Most bytes of encoded transactions in a block.
     pub block_bytes: u64,
+    /// The paper's `q`, by which light clients score who has attested a block.
+    pub security_exponent: u8,
     /// The lanes, in the order of [`Lane::ALL`].
     pub lanes: Vec<LaneConfig>,
 }
@@ -266,6 +268,7 @@ pub(crate) mod tests {
         EpochLanes {
             epoch,
             block_bytes: 1 << 20,
+            security_exponent: 2,
             lanes: lanes.into(),
         }
     }

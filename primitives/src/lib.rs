@@ -37,6 +37,7 @@ pub mod evidence;
 pub mod receipt;
 pub mod validators;
 
+pub mod attestation;
 pub mod epoch;
 pub mod merkle;
 pub mod proof;

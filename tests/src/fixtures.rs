@@ -8,6 +8,7 @@ use salus_consensus::message::Status;
 use salus_consensus::proposal::Proposal;
 use salus_consensus::vote::{VerifiedVote, Vote};
 use salus_node::wire::{Account, Condition, Halt, RootAt};
+use salus_primitives::attestation::Attestation;
 use salus_primitives::block::{Block, BlockConfig, Header, transaction_root};
 use salus_primitives::calls::{RECORDS, RecordsCall, Role, ValidatorKeys};
 use salus_primitives::certificate::{Certificate, Statement};
@@ -461,6 +462,28 @@ pub fn finality_proof() -> FinalityProof {
     }
 }
 
+/// Shows that the committee of block 1 has attested its second transaction.
+///
+/// # Panics
+/// Never: there are three.
+#[must_use]
+pub fn attestation() -> Attestation {
+    let header = block().header;
+    let (notarize, _) = statements(&header);
+    let proof = receipt_proof();
+    let committee = header.config.committee.iter();
+    Attestation {
+        transaction: transactions()[1].body.id(),
+        signature: proof.signature,
+        transaction_path: proof.transaction_path,
+        view: header.view,
+        votes: committee
+            .map(|seat| (*seat, vote(notarize, seat.get()).signature))
+            .collect(),
+        header,
+    }
+}
+
 /// Shows what became of the second transaction of block 1.
 ///
 /// # Panics
@@ -612,7 +635,7 @@ pub fn block_policy() -> BlockPolicy {
 pub fn epoch_lanes() -> EpochLanes {
     let lanes = block_policy().lanes.into_iter().map(|parameters| {
         let verifiers = match parameters.policy {
-            Policy::Exact | Policy::Fastest => Verifiers::Chosen(vec![Seat::new(0), Seat::new(2)]),
+            Policy::Exact | Policy::Fastest => Verifiers::Chosen(block_config().committee),
             Policy::Rotating | Policy::Fixed => Verifiers::Rotating(3),
         };
         LaneConfig {
@@ -624,6 +647,7 @@ pub fn epoch_lanes() -> EpochLanes {
     EpochLanes {
         epoch: validators().epoch(),
         block_bytes: 1_000_000,
+        security_exponent: 2,
         lanes: lanes.collect(),
     }
 }

@@ -110,7 +110,12 @@ impl Engine {
             Statement::Finalize { .. } => &mut state.finalize,
             Statement::Nullify { .. } => &mut state.nullify,
         };
-        match tally.count(vote, &validators) {
+        let is_first = !tally.votes().contains_key(&vote.seat());
+        let counted = tally.count(vote, &validators);
+        if is_first && matches!(statement, Statement::Notarize { .. }) {
+            effects.push(Effect::Notarized(*vote));
+        }
+        match counted {
             Counted::Pending => {}
             Counted::Quorum(certificate) => self.absorb_certificate(certificate, true, effects),
             Counted::Conflict { .. } => {
@@ -162,6 +167,9 @@ impl Engine {
             // a double voter shows different nodes different votes: the other one may stand in a certificate only
             for vote in VerifiedVote::of_certificate(&certificate) {
                 self.watch(&vote, effects);
+                if matches!(certificate.statement(), Statement::Notarize { .. }) {
+                    effects.push(Effect::Notarized(vote));
+                }
             }
         }
         let signers: Vec<Seat> = certificate

@@ -74,6 +74,7 @@ impl Engine {
         engine.entry_persisted = true;
         effects.push(Effect::Broadcast(engine.status()));
         effects.extend(engine.own_proposal().map(Effect::Broadcast));
+        effects.extend(engine.notarized().map(Effect::Notarized));
         engine.step(now, effects);
         engine
     }
@@ -165,6 +166,15 @@ impl Engine {
                 .entry(self.config.timing.term(view))
                 .or_insert(*vote.vote());
         }
+    }
+
+    /// The notarise votes that the journal holds, alone or in certificates.
+    fn notarized(&self) -> impl Iterator<Item = VerifiedVote> + '_ {
+        self.views.values().flat_map(|state| {
+            let own = state.own.notarize.and_then(|vote| self.own_vote(vote));
+            let certified = state.notarization.iter();
+            certified.flat_map(VerifiedVote::of_certificate).chain(own)
+        })
     }
 
     fn own_vote(&self, vote: Vote) -> Option<VerifiedVote> {

@@ -160,6 +160,7 @@ fn epoch_config(seed: u8, epoch: Epoch) -> EpochConfig {
         lanes: EpochLanes {
             epoch,
             block_bytes: 1 << 20,
+            security_exponent: 2,
             lanes: vec![],
         },
     }

@@ -135,6 +135,11 @@ impl Refused {
         Self::new(StatusCode::NOT_FOUND, "not_yet", what)
     }
 
+    /// It is not here, and will not be.
+    pub(super) fn not_kept(what: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_kept", what)
+    }
+
     /// Too many others do the same at this moment.
     pub(super) fn busy() -> Self {
         Self::new(

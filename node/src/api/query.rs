@@ -124,8 +124,8 @@ pub(super) async fn transaction(
         None => 0,
     };
     let wait = Wait::begin(&api, timeout_ms)?;
-    let status = wait.transaction(&id).await?;
-    Ok(json(StatusCode::OK, &TransactionView::new(id, status)))
+    let progress = wait.progress(&id).await?;
+    Ok(json(StatusCode::OK, &TransactionView::new(id, progress)))
 }
 
 /// `GET /v1/blocks/{block}`.

@@ -63,6 +63,6 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Refused> {
 /// Handing in the same transaction again changes nothing.
 async fn repeated(api: &Api, id: TxId) -> Result<Response, Refused> {
     let node = api.node.clone();
-    let status = api.read(move |_| node.transaction(&id)).await?;
-    Ok(json(StatusCode::OK, &TransactionView::new(id, status)))
+    let progress = api.read(move |_| node.progress(&id)).await?;
+    Ok(json(StatusCode::OK, &TransactionView::new(id, progress)))
 }

@@ -7,6 +7,7 @@ mod members;
 mod operation;
 mod reading;
 mod submitting;
+mod tiers;
 
 use super::Api;
 use crate::handle::{
@@ -17,6 +18,7 @@ use crate::runtime::admission::{self, Submission};
 use crate::runtime::consensus::Question;
 use crate::runtime::disk::Disk;
 use crate::telemetry::metrics::Metrics;
+use crate::tiers::Tiers;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -37,6 +39,7 @@ struct Node {
     handle: NodeHandle,
     metrics: Arc<Metrics>,
     pending: Arc<PendingTransactions>,
+    tiers: Arc<Tiers>,
     status: watch::Sender<NodeStatus>,
     final_height: watch::Sender<Height>,
     stop: watch::Sender<bool>,
@@ -72,6 +75,7 @@ impl Node {
         .expect("the network starts");
         let metrics = Arc::new(Metrics::new());
         let pending = Arc::new(PendingTransactions::default());
+        let tiers = Arc::new(Tiers::default());
         let disk = Arc::new(Disk::new(std::env::temp_dir(), 0, Arc::clone(&metrics)));
         let (submissions, queue) = admission::queue();
         let (questions, asked) = mpsc::channel(4);
@@ -84,6 +88,7 @@ impl Node {
             status: status_watch,
             final_height: final_watch,
             pending: Arc::clone(&pending),
+            tiers: Arc::clone(&tiers),
             network,
             metrics: Arc::clone(&metrics),
             disk: Arc::clone(&disk),
@@ -98,6 +103,7 @@ impl Node {
             handle,
             metrics,
             pending,
+            tiers,
             status,
             final_height,
             stop,

@@ -1,7 +1,8 @@
 //! The API's own wire types: what its JSON looks like. Ids, keys and roots are lower-case hexadecimal, times milliseconds
 //! since the Unix epoch.
 
-use crate::handle::{NodeRole, NodeStatus, TransactionStatus};
+use crate::handle::{NodeRole, NodeStatus, TransactionProgress, TransactionStatus};
+use crate::tiers::Tier;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use salus_contracts::registry::reason_name;
@@ -48,14 +49,39 @@ pub(super) struct TransactionView {
     index: Option<u32>,
     lane: Option<Lane>,
     outcome: Option<OutcomeView>,
+    tier: Option<&'static str>,
+    attesting: Option<AttestingView>,
+}
+
+/// How many of the committee's members have voted.
+#[derive(Serialize)]
+pub(super) struct AttestingView {
+    height: Height,
+    lane: Lane,
+    votes: usize,
+    verifiers: usize,
 }
 
 impl TransactionView {
     pub(super) fn pending(id: TxId) -> Self {
-        Self::new(id, TransactionStatus::Pending)
+        Self::new(
+            id,
+            TransactionProgress {
+                status: TransactionStatus::Pending,
+                tier: Some(Tier::Pending),
+                attesting: None,
+            },
+        )
     }
 
-    pub(super) fn new(id: TxId, status: TransactionStatus) -> Self {
+    pub(super) fn new(id: TxId, progress: TransactionProgress) -> Self {
+        let tier = progress.tier.map(Tier::name);
+        let attesting = progress.attesting.map(|it| AttestingView {
+            height: it.height,
+            lane: it.lane,
+            votes: it.votes,
+            verifiers: it.verifiers,
+        });
         let without_block = |status| Self {
             id,
             status,
@@ -63,8 +89,10 @@ impl TransactionView {
             index: None,
             lane: None,
             outcome: None,
+            tier,
+            attesting: None,
         };
-        match status {
+        let view = match progress.status {
             TransactionStatus::Unknown => without_block("unknown"),
             TransactionStatus::Pending => without_block("pending"),
             TransactionStatus::Final {
@@ -72,14 +100,14 @@ impl TransactionView {
                 index,
                 receipt,
             } => Self {
-                id,
-                status: "final",
                 height: Some(height),
                 index: Some(index),
                 lane: Some(receipt.lane),
                 outcome: Some(OutcomeView::new(receipt.outcome)),
+                ..without_block("final")
             },
-        }
+        };
+        Self { attesting, ..view }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::Refused;
 use super::{Api, WAIT_MAX};
-use crate::handle::TransactionStatus;
+use crate::handle::{TransactionProgress, TransactionStatus};
 use crate::telemetry::metrics::GaugeGuard;
 use salus_primitives::ids::Height;
 use salus_primitives::transaction::TxId;
@@ -56,6 +56,32 @@ impl<'a> Wait<'a> {
         }
         let (node, id) = (self.api.node.clone(), *id);
         self.api.read(move |_| node.transaction(&id)).await
+    }
+
+    /// How far a transaction has got once it is final, the time is over or the node stops.
+    pub(super) async fn progress(&self, id: &TxId) -> Result<TransactionProgress, Refused> {
+        let left = self.left();
+        if !left.is_zero() {
+            tokio::select! {
+                waited = self.api.node.wait_for_final(id, left) => {
+                    waited.map_err(|error| Refused::unreadable(&error))?;
+                }
+                () = self.stopped() => {}
+            }
+        }
+        let (node, id) = (self.api.node.clone(), *id);
+        self.api.read(move |_| node.progress(&id)).await
+    }
+
+    /// Waits until the whole committee of a transaction's block has attested it, the time is over or the node stops.
+    pub(super) async fn attestation(&self, id: &TxId) {
+        let left = self.left();
+        if !left.is_zero() {
+            tokio::select! {
+                () = self.api.node.wait_for_attestation(id, left) => {}
+                () = self.stopped() => {}
+            }
+        }
     }
 
     /// Waits until a height is final here. False if the time is over or the node stops.

@@ -7,8 +7,9 @@ use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::Peer;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::{Statement, VerifiedCertificate};
+use salus_primitives::crypto::sign::Signature;
 use salus_primitives::epoch::EpochConfig;
-use salus_primitives::ids::{BlockId, Seat, View};
+use salus_primitives::ids::{BlockId, Height, Seat, View};
 use salus_primitives::lanes::EpochLanes;
 use salus_primitives::transaction::{SignedTransaction, TxId};
 use salus_primitives::validators::ValidatorSet;
@@ -29,6 +30,24 @@ pub enum Effect {
         id: BlockId,
         /// The block.
         block: Arc<Block>,
+        /// Its transactions' ids.
+        ids: Arc<Vec<TxId>>,
+    },
+    /// One more member of a block's committee has notarised it, in a view. Told of blocks whose execution was asked for, also after they
+    /// are final. It makes nothing final.
+    Attested {
+        /// Which block.
+        block: BlockId,
+        /// Its height.
+        height: Height,
+        /// The view; another than before only for the last block of an epoch.
+        view: View,
+        /// Who, and the signature under the notarise vote.
+        vote: (Seat, Signature),
+        /// How many members have by now; the `k` of `k` of `m`.
+        votes: usize,
+        /// How many members there are; the paper's `m`.
+        verifiers: usize,
     },
     /// Commit executed blocks, ascending.
     Commit {

@@ -90,6 +90,7 @@ impl Replica {
         self.proposer.validators = Arc::clone(&validators);
         self.proposer.lanes = Arc::new(begun.lanes.clone());
         self.proposer.next = Arc::clone(&elected);
+        self.attestations.begin_epoch(Arc::clone(&validators));
         self.change_duties(now, self.engine.view(), voter);
         self.asked.clear();
         self.waiting = None;

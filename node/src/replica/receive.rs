@@ -66,6 +66,9 @@ impl Replica {
             return;
         }
         self.watch(now, from, &message, effects);
+        if !self.gather_late(now, from, &message, effects) {
+            return;
+        }
         if !self.is_of_this_epoch(now, from, &message, effects) || self.is_stale(&message) {
             return;
         }

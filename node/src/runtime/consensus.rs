@@ -15,13 +15,14 @@ use crate::runtime::disk::IDLE_LOOK;
 use crate::runtime::execution::Command;
 use crate::runtime::roster::OwnJournal;
 use crate::runtime::{Ended, RunError};
+use crate::tiers::{CommitteeVote, Completed};
 use crate::wire::Frame;
 use io::Event;
 use salus_consensus::clock::Monotonic;
 use salus_consensus::message::Message;
 use salus_network::{PeerEvent, PeerKey};
 use salus_primitives::crypto::sign::PublicKey;
-use salus_primitives::ids::Height;
+use salus_primitives::ids::{BlockId, Height};
 use salus_primitives::transaction::TxId;
 use salus_primitives::validators::ValidatorSet;
 use salus_storage::journal::VoteJournal;
@@ -269,14 +270,36 @@ impl Consensus {
                         Err(error) => tracing::warn!(%error, "a frame cannot be sent to anyone"),
                     }
                 }
-                Effect::Execute { id, block } => self.execute(Command::Execute { id, block })?,
+                Effect::Execute { id, block, ids } => {
+                    let known_since = self.io.pending.since(&ids);
+                    self.io.tiers.learn(id, &block, &ids, known_since);
+                    self.execute(Command::Execute { id, block })?;
+                }
+                Effect::Attested {
+                    block,
+                    view,
+                    vote: (seat, signature),
+                    ..
+                } => self.attest(CommitteeVote {
+                    block,
+                    view,
+                    seat,
+                    signature,
+                }),
                 Effect::Commit {
                     blocks,
                     certificate,
-                } => self.execute(Command::Commit {
-                    blocks: blocks.into_iter().map(|(id, _)| id).collect(),
-                    finalization: Box::new(certificate.certificate().clone()),
-                })?,
+                } => {
+                    if let Some((_, last)) = blocks.last() {
+                        let height = last.header.height;
+                        let ids: Vec<BlockId> = blocks.iter().map(|(id, _)| *id).collect();
+                        self.io.tiers.finalize(&ids, height);
+                        self.execute(Command::Commit {
+                            blocks: ids,
+                            finalization: Box::new(certificate.certificate().clone()),
+                        })?;
+                    }
+                }
                 Effect::Serve(peer, request) => {
                     match self.io.server.try_send((PeerKey::new(peer.0), request)) {
                         // a full queue drops the request; the peer asks again
@@ -333,6 +356,15 @@ impl Consensus {
     fn begin_epoch(&mut self, validators: Arc<ValidatorSet>) {
         tracing::info!(epoch = %validators.epoch(), seats = validators.len(), "an epoch begins");
         self.io.validators = validators;
+    }
+
+    fn attest(&self, vote: CommitteeVote) {
+        if let Some(Completed { lane, known_since }) = self.io.tiers.attest(vote) {
+            for since in known_since {
+                let seconds = since.elapsed().as_secs_f64();
+                self.io.metrics.transaction_attested(lane, seconds);
+            }
+        }
     }
 
     fn execute(&self, command: Command) -> Result<(), RunError> {

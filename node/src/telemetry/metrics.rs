@@ -40,6 +40,7 @@ pub struct Metrics {
     rejection_reasons: Vec<&'static str>,
     transactions_final: [IntCounter; 4],
     transactions_failed: [IntCounter; 4],
+    attested_latency: [Histogram; 4],
     final_latency: [Histogram; 4],
     execution: Histogram,
     journal_sync: Histogram,
@@ -144,6 +145,11 @@ impl Metrics {
         let lane = lane.map_or(NO_LANE, Lane::name);
         let reason = known(&self.rejection_reasons, reason);
         self.rejected.with_label_values(&[lane, reason]).inc();
+    }
+
+    /// The whole committee of a transaction's block has attested it, `seconds` after this node received it.
+    pub fn transaction_attested(&self, lane: Lane, seconds: f64) {
+        self.attested_latency[lane.index()].observe(seconds);
     }
 
     /// A transaction is final. `seconds` since this node received it, if it did before its block.

@@ -54,6 +54,19 @@ impl Ledger {
             })
     }
 
+    /// Whether what became of the transactions of the block at a height can be proven: a block after it is final, and so is known
+    /// to be.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub fn is_provable(&self, height: Height) -> Result<bool, LedgerError> {
+        if self.head().height <= height {
+            return Ok(false);
+        }
+        let last = scan_finalization(&*self.store.snapshot(), height.next())?;
+        Ok(last.is_some_and(|(last, _)| last.since(height) < HEADERS_MAX as u64))
+    }
+
     /// The value under a key of the tree space after the block at `height`, or that there is none, with the proof. It is
     /// checked against `parent_state_root` of the header at `height + 1`.
     ///

@@ -285,6 +285,7 @@ pub(crate) fn epoch_config(epoch: Epoch) -> EpochConfig {
         lanes: EpochLanes {
             epoch,
             block_bytes: 1 << 20,
+            security_exponent: 2,
             lanes: vec![],
         },
     }

@@ -1,5 +1,6 @@
 //! Properties that are looked at after every event: what honest nodes say, certify, execute and have final.
 
+mod attestations;
 mod blame;
 mod blocks;
 mod certificates;
@@ -42,6 +43,8 @@ pub struct Checks {
     included: BTreeMap<TxId, Height>,
     /// What each honest seat has said aloud in each view.
     said: BTreeMap<(Seat, Epoch, View), Said>,
+    /// The block that each honest seat has attested in each view, as any node says.
+    attested: BTreeMap<(Epoch, View, Seat), BlockId>,
     /// The set that began each epoch, with its schedule.
     sets: BTreeMap<Epoch, (Arc<ValidatorSet>, Schedule)>,
     /// The digest of the set that the chain elected for each epoch.
@@ -97,6 +100,7 @@ impl Checks {
             finals: BTreeMap::new(),
             included: BTreeMap::new(),
             said: BTreeMap::new(),
+            attested: BTreeMap::new(),
             sets: BTreeMap::new(),
             elected: BTreeMap::new(),
             lanes: BTreeMap::new(),

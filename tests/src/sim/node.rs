@@ -17,6 +17,7 @@ use salus_node::mempool::{MempoolLimits, Source};
 use salus_node::origin;
 use salus_node::replica::{Effect, Input, Member, Note, Replica};
 use salus_node::serve::answer;
+use salus_node::tiers::{CommitteeVote, Tiers};
 use salus_node::verify::verify_transactions;
 use salus_node::wire::Frame;
 use salus_primitives::block::Block;
@@ -76,7 +77,19 @@ struct Running {
     replica: Replica,
     execution: Execution,
     ledger: Arc<Ledger>,
+    tiers: Tiers,
     entropy: ChaCha20Rng,
+}
+
+impl Running {
+    /// A block that may become final, or is.
+    fn block(&self, id: &BlockId) -> Option<Arc<Block>> {
+        let live = self.replica.engine().body(id).cloned();
+        live.or_else(|| {
+            let height = self.ledger.height_of(id).expect("reads")?;
+            self.ledger.block(height).expect("reads").map(Arc::new)
+        })
+    }
 }
 
 /// Something that leaves a node.
@@ -226,6 +239,7 @@ impl Node {
             replica,
             execution: Execution::new(Arc::clone(&ledger)),
             ledger,
+            tiers: Tiers::default(),
             entropy,
         });
         self.carry_out(now, effects, checks)
@@ -394,10 +408,33 @@ impl Node {
                 let to = Target::All;
                 outgoing.push(Outgoing::Frame { to, frame });
             }
-            Effect::Execute { id, block } => match running.execution.execute(id, &block) {
-                Ok(executed) => outgoing.push(Outgoing::Executed { id, executed }),
-                Err(error) => self.fail(&error, checks),
-            },
+            Effect::Attested {
+                block,
+                view,
+                vote: (seat, signature),
+                ..
+            } => {
+                let vote = CommitteeVote {
+                    block,
+                    view,
+                    seat,
+                    signature,
+                };
+                running.tiers.attest(vote);
+                if self.identity.obeys
+                    && let Some(block) = running.block(&block)
+                {
+                    let Running { tiers, ledger, .. } = running;
+                    checks.on_attested(&self.identity, vote, &block, tiers, ledger);
+                }
+            }
+            Effect::Execute { id, block, ids } => {
+                running.tiers.learn(id, &block, &ids, Vec::new());
+                match running.execution.execute(id, &block) {
+                    Ok(executed) => outgoing.push(Outgoing::Executed { id, executed }),
+                    Err(error) => self.fail(&error, checks),
+                }
+            }
             Effect::Commit {
                 blocks,
                 certificate,
@@ -483,6 +520,10 @@ impl Node {
         checks: &mut Checks,
     ) {
         let last = blocks.last().map(|(id, _)| *id);
+        if let (Some(running), Some((_, block))) = (&self.running, blocks.last()) {
+            let ids: Vec<BlockId> = blocks.iter().map(|(id, _)| *id).collect();
+            running.tiers.finalize(&ids, block.header.height);
+        }
         if self.identity.obeys {
             checks.on_finalization(&self.identity, last, certificate);
         }

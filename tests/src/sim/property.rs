@@ -23,6 +23,12 @@ pub enum Property {
     FinalizesWhatItHas,
     /// A certificate that an honest node passes on, or rests finality on, has a quorum of good signatures.
     CertificatesHold,
+    /// Who is told to have attested a block is of its committee and has signed for it, and the attestation that is kept is one.
+    AttestationsHold,
+    /// No honest member attests two blocks in one view (rule 3).
+    AttestsOnce,
+    /// What is attested at a height that is not final is final nowhere in the ledger, which is all that is opened.
+    AttestedIsNotFinal,
     /// No transaction is final twice, and what is final is on every honest node's disk.
     TransactionsOnce,
     /// No final transaction is expired, too far ahead, of another chain or lane, or badly signed.
@@ -62,6 +68,9 @@ impl Property {
             Self::JustifiedOnly => "justified_only",
             Self::FinalizesWhatItHas => "finalizes_what_it_has",
             Self::CertificatesHold => "certificates_hold",
+            Self::AttestationsHold => "attestations_hold",
+            Self::AttestsOnce => "attests_once",
+            Self::AttestedIsNotFinal => "attested_is_not_final",
             Self::TransactionsOnce => "transactions_once",
             Self::TransactionsAdmissible => "transactions_admissible",
             Self::BlocksFollow => "blocks_follow",

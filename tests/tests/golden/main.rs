@@ -10,9 +10,11 @@ mod types;
 mod vectors;
 
 use anyhow::Context as _;
+use salus_primitives::attestation::Attestation;
 use salus_primitives::certificate::Statement;
 use salus_primitives::codec;
 use salus_primitives::crypto::exchange::Wrapped;
+use salus_primitives::epoch::EpochConfig;
 use salus_primitives::proof::{GenesisAnchor, ProofError, RECEIPT_PROOF_MAX, ReceiptProof};
 use salus_primitives::reading::SealedReading;
 use salus_primitives::state_tree::StateProof;
@@ -168,6 +170,21 @@ fn stored_proofs_hold() -> Result<(), ProofError> {
         Statement::Finalize { .. }
     ));
     Ok(())
+}
+
+#[test]
+fn the_stored_attestation_holds() {
+    let anchor: GenesisAnchor = stored("validators", "GenesisAnchor");
+    let attestation: Attestation = stored("receipts", "Attestation");
+
+    let genesis = anchor.check().expect("a block 0 with its validators");
+    let EpochConfig { validators, lanes } = &anchor.first;
+    let attested = attestation
+        .verify(genesis, validators, lanes)
+        .expect("holds");
+
+    assert!(attested.is_complete());
+    assert_eq!(attested.block, fixtures::block().id());
 }
 
 #[test]

@@ -134,6 +134,7 @@ pub(crate) fn receipts() -> Vec<Built> {
         one("merkle root of three", MerkleTree::new(leaves).root()),
         only(fixtures::finality_proof()).digest(fixtures::block().id()),
         only(fixtures::receipt_proof()).digest(fixtures::block().id()),
+        only(fixtures::attestation()).digest(fixtures::block().id()),
     ]
 }
 

@@ -373,6 +373,7 @@ impl Cluster {
                 blocks,
                 certificate,
             } => self.commit(index, blocks, &certificate),
+            Effect::Notarized(_) => {}
             Effect::Nullified { cause, .. } => {
                 self.nodes[index].nullified += u64::from(cause.is_none());
             }

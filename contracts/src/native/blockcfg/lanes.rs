@@ -65,6 +65,7 @@ pub fn epoch_lanes(
     EpochLanes {
         epoch: validators.epoch(),
         block_bytes: held.max(BLOCK_BYTES_MIN).min(parameters.block_bytes),
+        security_exponent: policy.model.security_exponent,
         lanes: lanes.collect(),
     }
 }

@@ -6,20 +6,22 @@ use salus_genesis::block::GenesisBlock;
 use salus_genesis::instant::Instant;
 use salus_genesis::presets;
 use salus_genesis::spec::{GenesisSpec, MemberSpec};
-use salus_primitives::block::{Block, BlockConfig, Header, transaction_root};
+use salus_primitives::block::{Block, Header, transaction_root};
 use salus_primitives::calls::{RECORDS, Role};
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::exchange::ExchangeSecret;
 use salus_primitives::crypto::sign::SecretKey;
+use salus_primitives::hash::Digest;
 use salus_primitives::ids::{ContractId, EntityId, Height, Seat, View};
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::receipt::{Event, Outcome, Receipt, receipt_root};
 use salus_primitives::signed::{Signable as _, Signed, signing_digest};
 use salus_primitives::state::{StateKey, WriteSet};
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::{Call, SignedTransaction, Transaction, TxId};
-use salus_storage::ledger::{FinalBlock, Ledger, Retention};
+use salus_storage::ledger::{FinalBlock, Head, Ledger, Retention};
 use salus_storage::memory::MemoryStore;
 use std::sync::Arc;
 
@@ -63,6 +65,57 @@ impl Chain {
         self.grow_with(transactions, WriteSet::default())
     }
 
+    /// The block that [`Chain::grow`] commits next, unless it ends an epoch.
+    pub(super) fn next_block(&self, transactions: u32) -> Block {
+        let head = self.ledger.head();
+        let height = head.height.next();
+        let transactions: Vec<_> = (0..transactions)
+            .map(|index| self.transaction(height, index))
+            .collect();
+        Block {
+            header: self.header(&head, &transactions, None),
+            transactions,
+        }
+    }
+
+    /// The lanes of the first epoch; those of later ones do not differ.
+    pub(super) fn lanes(&self) -> &EpochLanes {
+        &self.genesis.first.lanes
+    }
+
+    fn header(
+        &self,
+        head: &Head,
+        transactions: &[SignedTransaction],
+        next_epoch: Option<Digest>,
+    ) -> Header {
+        let height = head.height.next();
+        let parent_receipts = self
+            .ledger
+            .receipts(head.height)
+            .expect("reads")
+            .expect("has receipts");
+        Header {
+            height,
+            epoch: self.genesis.parameters.epoch_at(height),
+            view: View::new(height.get()),
+            parent: head.id,
+            time: Timestamp::from_millis(1_000 + height.get()),
+            manager: Seat::new(0),
+            lane: Lane::Routine,
+            config: self
+                .lanes()
+                .lane(Lane::Routine)
+                .expect("every lane is configured")
+                .block_config(self.genesis.hash, &self.genesis.first.validators, height),
+            transaction_count: transactions.len() as u32,
+            transaction_root: transaction_root(transactions),
+            parent_state_root: head.state_root,
+            parent_receipt_root: receipt_root(&parent_receipts),
+            next_epoch,
+        }
+    }
+
     /// The same, with changes of the state that no transaction made.
     pub(super) fn grow_with(&self, transactions: u32, mut writes: WriteSet) -> Vec<TxId> {
         let head = self.ledger.head();
@@ -103,30 +156,8 @@ impl Chain {
             .tree()
             .apply(&[], height, &writes)
             .expect("applies");
-        let parent_receipts = self
-            .ledger
-            .receipts(head.height)
-            .expect("reads")
-            .expect("has receipts");
-        let header = Header {
-            height,
-            epoch,
-            view: View::new(height.get()),
-            parent: head.id,
-            time: Timestamp::from_millis(1_000 + height.get()),
-            manager: Seat::new(0),
-            lane: Lane::Routine,
-            config: BlockConfig {
-                verifier_count: 2,
-                transaction_limit: 100,
-                committee: vec![Seat::new(0), Seat::new(2)],
-            },
-            transaction_count: transactions.len() as u32,
-            transaction_root: transaction_root(&transactions),
-            parent_state_root: head.state_root,
-            parent_receipt_root: receipt_root(&parent_receipts),
-            next_epoch: ends.then(|| set(epoch.next()).digest()),
-        };
+        let next_epoch = ends.then(|| set(epoch.next()).digest());
+        let header = self.header(&head, &transactions, next_epoch);
         let certificate = self.finalization(&header);
         let ids = transactions.iter().map(|it| it.body.id()).collect();
         self.ledger

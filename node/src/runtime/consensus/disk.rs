@@ -79,6 +79,7 @@ fn rests_on_votes(effect: &Effect) -> bool {
         | Effect::Send(..)
         | Effect::Broadcast(_)
         | Effect::Execute { .. }
+        | Effect::Attested { .. }
         | Effect::Commit { .. }
         | Effect::EpochBegun { .. } => true,
         Effect::Serve(..)

@@ -9,6 +9,7 @@ use crate::runtime::disk::Disk;
 use crate::runtime::execution::Command;
 use crate::runtime::roster::{Own, Roster};
 use crate::telemetry::metrics::Metrics;
+use crate::tiers::Tiers;
 use crate::wire::Request;
 use salus_network::{Inbound, InboundFrame, NetworkHandle, PeerEvent, PeerKey};
 use salus_primitives::ids::BlockId;
@@ -29,6 +30,7 @@ pub(crate) struct Io {
     pub(crate) submissions: Submissions,
     pub(crate) status: watch::Sender<NodeStatus>,
     pub(crate) pending: Arc<PendingTransactions>,
+    pub(crate) tiers: Arc<Tiers>,
     /// Of the present epoch.
     pub(crate) validators: Arc<ValidatorSet>,
     /// Follows the ledger, a little behind the replica.

@@ -116,12 +116,15 @@ impl Metrics {
                 "transactions_failed_total",
                 "Transactions in final blocks whose call a contract refused.",
             )?,
+            attested_latency: make.histogram_by_lane(
+                "attested_latency_seconds",
+                "Time from this node's first sight of a transaction to its block's whole committee having attested it.",
+                LATENCY,
+            )?,
             final_latency: make.histogram_by_lane(
                 "final_latency_seconds",
                 "Time from this node's first sight of a transaction to its finality.",
-                &[
-                    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
-                ],
+                LATENCY,
             )?,
             execution: make.histogram("execution_seconds", "Time to execute one block.", SHORT)?,
             journal_sync: make.histogram(
@@ -272,6 +275,10 @@ pub(super) const QUORUM: &str = "quorum";
 pub(super) const NO_LANE: &str = "none";
 pub(super) const OTHER: &str = "other";
 const RESPONSE_CLASSES: [&str; 3] = ["success", "client_error", "server_error"];
+/// From a millisecond to ten seconds.
+const LATENCY: &[f64] = &[
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+];
 /// From a tenth of a millisecond to ten seconds.
 const SHORT: &[f64] = &[
     0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0,

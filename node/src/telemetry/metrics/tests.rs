@@ -25,6 +25,7 @@ fn every_series_exists_from_the_start_at_zero() {
             "transactions_received_total",
             "transactions_final_total",
             "transactions_failed_total",
+            "attested_latency_seconds_count",
             "final_latency_seconds_count",
             "blocks_final_total",
         ] {
