@@ -851,6 +851,12 @@ impl Node {
         self.running.as_ref().map(|running| &running.replica)
     }
 
+    /// What it keeps of attestations, while it runs.
+    #[must_use]
+    pub fn tiers(&self) -> Option<&Tiers> {
+        self.running.as_ref().map(|running| &running.tiers)
+    }
+
     /// Its ledger, while it runs.
     #[must_use]
     pub fn ledger(&self) -> Option<&Arc<Ledger>> {

@@ -1,5 +1,6 @@
 //! The cluster of production replicas under seeds.
 
+mod attestations;
 mod catchup;
 mod crashes;
 mod epochs;

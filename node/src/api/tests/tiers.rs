@@ -135,6 +135,7 @@ async fn without_an_attestation_the_answer_says_why() {
 async fn an_attested_transaction_is_not_final() {
     let node = Node::start().await;
     let (block, id) = propose(&node);
+    node.pending.insert(id);
     attest(&node, &block, 0);
     attest(&node, &block, 2);
 
