@@ -89,8 +89,9 @@ impl Executor {
     ///
     /// Signatures, chain, window and replay are the admission's and the proposal check's to look at, not this function's. Who may
     /// use which lane follows from the state *before* the block, like the block's configuration; who the sender is, and
-    /// whether it is revoked, from the state just before its transaction. After the last block of an epoch the validators of the
-    /// epoch after the next are elected and its lanes configured, see [`staking::close_epoch`] and [`blockcfg::close_epoch`].
+    /// whether it is revoked, from the state just before its transaction. After the last block of an epoch, what
+    /// validators measured of one another is taken over, the validators of the epoch after the next are elected and its lanes
+    /// configured, see [`blockcfg::measure`], [`staking::close_epoch`] and [`blockcfg::close_epoch`].
     ///
     /// # Errors
     /// [`StateReadError`] if the store fails; there is no outcome then.
@@ -129,6 +130,8 @@ impl Executor {
             });
         }
         if let Some(ended) = parameters.epoch_ending_at(block.height) {
+            let writes = blockcfg::measure(&overlay, &parameters, ended)?;
+            overlay.merge(writes);
             let writes = staking::close_epoch(&overlay, &parameters, ended)?;
             overlay.merge(writes);
             let writes = blockcfg::close_epoch(&overlay, &parameters, ended)?;

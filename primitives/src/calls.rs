@@ -6,6 +6,7 @@ use crate::crypto::exchange::ExchangePublic;
 use crate::crypto::sign::PublicKey;
 use crate::evidence::Evidence;
 use crate::ids::{ContractId, DeviceId, EntityId, Epoch};
+use crate::lanes::{BlockModel, LaneParameters};
 use crate::reading::SealedReading;
 use crate::transaction::TxId;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub const BLOCKCFG: ContractId = ContractId::new(2);
 pub const RECORDS: ContractId = ContractId::new(3);
 /// Members, their weight and whom they delegate it to; validator sets; offences.
 pub const STAKING: ContractId = ContractId::new(4);
-/// Proposals that change who the members are.
+/// Proposals that change who the members are and how blocks are configured.
 pub const GOVERNANCE: ContractId = ContractId::new(5);
 
 /// What kind of organisation a member is.
@@ -148,6 +149,12 @@ pub struct Observed {
 pub struct ObservedSeat {
     /// In how many of the observed views it saw a vote of the seat, of whatever kind and however late.
     pub votes: u32,
+    /// How long the seat took to answer this validator's own small proposals, in microseconds: the median. 1 to
+    /// [`RESPONSE_US_MAX`](crate::lanes::RESPONSE_US_MAX); `None` if it answered none of them.
+    pub response_us: Option<u32>,
+    /// How fast it took in this validator's own large proposals, in kilobits a second: the median. 1 to [`RATE_KBPS_MAX`](crate::lanes::RATE_KBPS_MAX); `None`
+    /// if it answered none of them.
+    pub rate_kbps: Option<u32>,
 }
 
 /// To whom a member delegates its weight.
@@ -177,8 +184,18 @@ pub struct ValidatorKeys {
     pub network_key: PublicKey,
 }
 
-/// Calls of the `governance` contract. All are a member's.
+/// Calls of the `blockcfg` contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlockcfgCall {
+    /// A member says what its validator's work costs, in the epochs that are configured from then on; 1 until it does.
+    SetPrice {
+        /// The price of a unit of capacity, the paper's `rho`; 1 to [`PRICE_MAX`](crate::lanes::PRICE_MAX). Only the ratios of members' prices count.
+        price: u32,
+    },
+}
+
+/// Calls of the `governance` contract. All are a member's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GovernanceCall {
     /// The member proposes a change, and signs it by that.
     Propose(Change),
@@ -187,7 +204,7 @@ pub enum GovernanceCall {
 }
 
 /// What more than two thirds of all members' weight can change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// A member gets another voting weight.
     SetWeight {
@@ -227,4 +244,8 @@ pub enum Change {
         /// In percent of the views observed; 0 to 66, and 0 sets nobody inactive.
         percent: u8,
     },
+    /// A lane's parameters become these, in the epochs that are configured from then on: from the second after the present one.
+    SetLane(LaneParameters),
+    /// The same for the constants of the model by which verifiers are chosen.
+    SetModel(BlockModel),
 }

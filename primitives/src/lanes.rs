@@ -127,6 +127,13 @@ pub struct EpochLanes {
     pub lanes: Vec<LaneConfig>,
 }
 
+/// The longest that an answer to a proposal can be said to take, in microseconds: a minute.
+pub const RESPONSE_US_MAX: u32 = 60_000_000;
+/// The fastest that a validator can be said to be, in kilobits a second: a hundred gigabits.
+pub const RATE_KBPS_MAX: u32 = 100_000_000;
+/// The dearest that a member can call its validator's work.
+pub const PRICE_MAX: u32 = 1_000;
+
 impl Policy {
     /// The name in files and messages.
     #[must_use]

@@ -1,4 +1,4 @@
-//! Proposals by which the members change who they are, with which weight and keys.
+//! Proposals by which the members change who they are, with which weight and keys, and how blocks are configured.
 //!
 //! A member proposes a [`Change`] and signs it by that; others sign the proposing transaction's id, which covers the change. At the
 //! signature with which the signers hold more than two thirds of all members' weight, both as they are at that moment, the change takes
@@ -10,7 +10,7 @@
 //!   itself from being retired.
 //! - Expired proposals are removed when their proposer proposes again; a retired member's with it.
 //! - Consensus parameters do not change: engines, evidence and epochs rely on them across epochs. The share of votes that is asked
-//!   of members is none: elections alone depend on it.
+//!   of members is none: elections alone depend on it. Nor are lanes: each epoch's are fixed before it begins.
 
 mod change;
 mod event;
@@ -78,6 +78,20 @@ stable_errors! {
         ParticipationOutOfBounds = 19, "participation_out_of_bounds", "the participation asked of members is 0 to 66 percent";
         /// All is so already.
         NothingChanges = 18, "nothing_changes", "the change changes nothing";
+        /// A number of a lane or of the model is out of its bounds, see [`policy`](crate::native::blockcfg::policy).
+        PolicyOutOfBounds = 20, "policy_out_of_bounds", "a number of the lane or the model is out of its bounds";
+        /// See [`PolicyError::NoWeights`](crate::native::blockcfg::policy::PolicyError::NoWeights).
+        LaneWithoutWeights = 21, "lane_without_weights", "latency, security and cost all weigh 0";
+        /// See [`PolicyError::NoRoles`](crate::native::blockcfg::policy::PolicyError::NoRoles).
+        LaneWithoutRoles = 22, "lane_without_roles", "no role could use the lane";
+        /// See [`PolicyError::RoleOrder`](crate::native::blockcfg::policy::PolicyError::RoleOrder).
+        RolesOutOfOrder = 23, "roles_out_of_order", "roles stand once each, in the order of the roles' list";
+        /// See [`PolicyError::RolesNarrow`](crate::native::blockcfg::policy::PolicyError::RolesNarrow).
+        RolesNarrow = 24, "roles_narrow", "a lane would lack a role of the lane above it";
+        /// See [`PolicyError::QuotaOfLowest`](crate::native::blockcfg::policy::PolicyError::QuotaOfLowest).
+        QuotaOfLowest = 25, "quota_of_lowest", "the lowest lane has no quota: there is no lane for what is over it";
+        /// See [`PolicyError::EpochTooShort`](crate::native::blockcfg::policy::PolicyError::EpochTooShort).
+        NoRoomForReports = 26, "no_room_for_reports", "epochs would be too short for what validators report";
     }
 }
 
@@ -127,7 +141,7 @@ fn propose(context: &mut Context<'_>, by: EntityId, change: Change) -> Outcome {
     context.store(&open_slot(&by), &open)?;
     let expires_at = context.height().plus(context.parameters().proposal_blocks);
     let proposal = Proposal {
-        change,
+        change: change.clone(),
         by,
         expires_at,
         signers: vec![by],

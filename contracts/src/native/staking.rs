@@ -23,6 +23,7 @@ mod election;
 mod epoch;
 mod event;
 mod members;
+mod reports;
 mod roll;
 mod state;
 
@@ -44,6 +45,7 @@ pub(crate) use members::{
     admit, member_of, participation_of, release, retire, roll_of, rotate_keys, set_participation,
     set_weight,
 };
+pub(crate) use reports::Reports;
 pub(crate) use state::votes_with;
 
 use crate::caller::{Caller, Principal};
@@ -51,7 +53,9 @@ use crate::context::Context;
 use crate::contract::Contract;
 use crate::error::{ContractError, stable_errors};
 use members::load_roll;
-use salus_primitives::calls::{Delegation, GOVERNANCE, IDENTITY, Part, STAKING, StakingCall};
+use salus_primitives::calls::{
+    BLOCKCFG, Delegation, GOVERNANCE, IDENTITY, Part, STAKING, StakingCall,
+};
 use salus_primitives::evidence::{Evidence, EvidenceError};
 use salus_primitives::ids::{ContractId, EntityId};
 use state::{member_slot, offences_slot, set_slot};
@@ -108,8 +112,8 @@ stable_errors! {
         NoSeat = 20, "no_seat", "the validator had no seat in this epoch";
         /// Only the epoch before the present one is observed: what is older has been judged, what is newer goes on.
         NotTheEpochBefore = 21, "not_the_epoch_before", "validators say what they saw in the epoch before the present one";
-        /// Not one entry for each seat, or more votes than views.
-        MalformedObservation = 22, "malformed_observation", "each seat has an entry, and at most as many votes as there are views";
+        /// Not one entry for each seat, more votes than views, or a response or rate of 0 or beyond reason.
+        MalformedObservation = 22, "malformed_observation", "each seat has an entry, at most as many votes as there are views, and a response and rate within their bounds";
         /// The validator saw too little to say anything, see [`attendance`](self::Absence).
         TooFewViews = 23, "too_few_views", "the validator observed fewer views than half the epoch's blocks";
         /// Each validator says it once.
@@ -125,7 +129,7 @@ impl Contract for Staking {
 
     const ID: ContractId = STAKING;
     const NAME: &'static str = "staking";
-    const OPENS_TO: &'static [ContractId] = &[IDENTITY, GOVERNANCE];
+    const OPENS_TO: &'static [ContractId] = &[IDENTITY, GOVERNANCE, BLOCKCFG];
 
     fn admit(caller: &Caller, call: &StakingCall) -> Result<(), StakingError> {
         match (call, caller.principal) {

@@ -334,7 +334,14 @@ fn the_largest_set_says_what_it_saw() {
     let mut said = Observed {
         epoch: Epoch::new(1),
         views: 1_000,
-        seats: vec![ObservedSeat { votes: 1_000 }; SEATS_MAX],
+        seats: vec![
+            ObservedSeat {
+                votes: 1_000,
+                response_us: Some(20_000),
+                rate_kbps: Some(50_000),
+            };
+            SEATS_MAX
+        ],
     };
     said.seats[set.seat_of(&absent).expect("a validator").index()].votes = 499;
     let call = StakingCall::Observe(said);
@@ -483,7 +490,7 @@ proptest! {
     ) {
         let mut world = world(&[1, 1, 1, 1]);
         world.advance_to(10);
-        let seats = votes.iter().map(|votes| ObservedSeat { votes: *votes }).collect();
+        let seats = votes.iter().map(|votes| saw(*votes)).collect();
         let said = Observed { epoch: Epoch::new(epoch), views, seats };
 
         let blocks: Vec<_> = (1..=4).map(|n| observe(n, &said)).collect();

@@ -272,7 +272,15 @@ fn codes_and_names_are_pinned() {
             (18, "bad_exchange_key"),
         ]
     );
-    assert_eq!(table(2), []);
+    assert_eq!(
+        table(2),
+        [
+            (1, "not_an_entity"),
+            (2, "not_a_member"),
+            (3, "price_out_of_bounds"),
+            (4, "nothing_changes"),
+        ]
+    );
     assert_eq!(
         table(3),
         [
@@ -332,6 +340,13 @@ fn codes_and_names_are_pinned() {
             (17, "not_jailed"),
             (18, "nothing_changes"),
             (19, "participation_out_of_bounds"),
+            (20, "policy_out_of_bounds"),
+            (21, "lane_without_weights"),
+            (22, "lane_without_roles"),
+            (23, "roles_out_of_order"),
+            (24, "roles_narrow"),
+            (25, "quota_of_lowest"),
+            (26, "no_room_for_reports"),
         ]
     );
     assert_eq!(table(6), []);

@@ -4,10 +4,11 @@ use crate::codes::weak;
 use crate::world::*;
 use salus_contracts::error::StableError;
 use salus_contracts::genesis::GenesisMember;
+use salus_contracts::native::blockcfg::BlockcfgError;
 use salus_contracts::native::governance::GovernanceError;
 use salus_contracts::native::staking::{MEMBERS_MAX, StakingError};
 use salus_primitives::calls::{
-    Change, Delegation, GOVERNANCE, GovernanceCall, Observed, ObservedSeat, Part, Role, STAKING,
+    BLOCKCFG, Change, Delegation, GOVERNANCE, GovernanceCall, Observed, Part, Role, STAKING,
     StakingCall, ValidatorKeys,
 };
 use salus_primitives::certificate::Statement;
@@ -15,6 +16,9 @@ use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::evidence::Evidence;
 use salus_primitives::ids::{ContractId, Epoch, Height, Seat, View};
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::{
+    BlockModel, LaneParameters, LaneWeights, PRICE_MAX, RATE_KBPS_MAX, RESPONSE_US_MAX,
+};
 use salus_primitives::receipt::Outcome;
 use salus_primitives::signed::Signed;
 use salus_primitives::transaction::{Call, SignedTransaction, TxId};
@@ -206,11 +210,27 @@ fn staking_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
         ),
         (
             "malformed_observation",
-            other(&|said| said.seats = vec![ObservedSeat { votes: 0 }; 513]),
+            other(&|said| said.seats = vec![saw(0); 513]),
         ),
         (
             "malformed_observation",
             other(&|said| said.seats[1].votes = 11),
+        ),
+        (
+            "malformed_observation",
+            other(&|said| said.seats[0].response_us = Some(0)),
+        ),
+        (
+            "malformed_observation",
+            other(&|said| said.seats[2].response_us = Some(RESPONSE_US_MAX + 1)),
+        ),
+        (
+            "malformed_observation",
+            other(&|said| said.seats[1].rate_kbps = Some(0)),
+        ),
+        (
+            "malformed_observation",
+            other(&|said| said.seats[0].rate_kbps = Some(RATE_KBPS_MAX + 1)),
         ),
         (
             "too_few_views",
@@ -260,8 +280,18 @@ fn staking_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
     ]
 }
 
-fn governance_cases() -> Vec<(&'static str, SignedTransaction)> {
+fn governance_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
     let change = |change| propose(1, change);
+    let set_lane = |name: Lane, change: &dyn Fn(&mut LaneParameters)| {
+        let mut parameters = lane(world, name);
+        change(&mut parameters);
+        propose(1, Change::SetLane(parameters))
+    };
+    let set_model = |change: &dyn Fn(&mut BlockModel)| {
+        let mut model = policy().model;
+        change(&mut model);
+        propose(1, Change::SetModel(model))
+    };
     let fresh = keys(key(150), key(151));
     vec![
         ("not_an_entity", propose(DEVICE, set_weight(1, 9))),
@@ -333,6 +363,71 @@ fn governance_cases() -> Vec<(&'static str, SignedTransaction)> {
         ),
         ("nothing_changes", change(set_weight(1, 10))),
         ("nothing_changes", change(rotate_keys(1, validator_keys(1)))),
+        ("nothing_changes", set_lane(Lane::Bulk, &|_| ())),
+        ("nothing_changes", set_model(&|_| ())),
+        (
+            "policy_out_of_bounds",
+            set_lane(Lane::Bulk, &|lane| lane.max_verifiers = 0),
+        ),
+        (
+            "policy_out_of_bounds",
+            set_lane(Lane::Bulk, &|lane| lane.max_verifiers = 513),
+        ),
+        (
+            "policy_out_of_bounds",
+            set_lane(Lane::Bulk, &|lane| lane.min_verifiers = 3),
+        ),
+        (
+            "policy_out_of_bounds",
+            set_lane(Lane::Bulk, &|lane| lane.reserved_percent = 51),
+        ),
+        (
+            "policy_out_of_bounds",
+            set_model(&|model| model.security_exponent = 1),
+        ),
+        (
+            "policy_out_of_bounds",
+            set_model(&|model| model.response_us = 0),
+        ),
+        (
+            "policy_out_of_bounds",
+            set_model(&|model| model.rate_kbps = RATE_KBPS_MAX + 1),
+        ),
+        (
+            "lane_without_weights",
+            set_lane(Lane::Bulk, &|lane| {
+                lane.weights = LaneWeights {
+                    latency: 0,
+                    security: 0,
+                    cost: 0,
+                };
+            }),
+        ),
+        (
+            "lane_without_roles",
+            set_lane(Lane::Emergency, &|lane| lane.roles.clear()),
+        ),
+        (
+            "roles_out_of_order",
+            set_lane(Lane::Bulk, &|lane| lane.roles.reverse()),
+        ),
+        (
+            "roles_out_of_order",
+            set_lane(Lane::Bulk, &|lane| lane.roles.push(Role::Ministry)),
+        ),
+        (
+            "roles_narrow",
+            set_lane(Lane::Bulk, &|lane| lane.roles = vec![Role::Hospital]),
+        ),
+        (
+            "quota_of_lowest",
+            set_lane(Lane::Bulk, &|lane| lane.quota = 1),
+        ),
+        // eight validators report, and epochs have ten blocks
+        (
+            "no_room_for_reports",
+            set_lane(Lane::Routine, &|lane| lane.min_transactions = 1),
+        ),
     ]
 }
 
@@ -380,11 +475,35 @@ fn every_code_of_staking_is_reached_and_leaves_nothing() {
 }
 
 #[test]
+fn every_code_of_block_configuration_is_reached_and_leaves_nothing() {
+    let mut world = prepared();
+    assert_eq!(world.run(set_price(1, 7)), "ok");
+    let cases = [
+        ("not_an_entity", set_price(DEVICE, 2)),
+        ("not_an_entity", set_price(201, 2)),
+        ("not_a_member", set_price(CLINIC, 2)),
+        ("not_a_member", set_price(7, 2)),
+        ("price_out_of_bounds", set_price(2, 0)),
+        ("price_out_of_bounds", set_price(2, PRICE_MAX + 1)),
+        ("nothing_changes", set_price(1, 7)),
+        ("nothing_changes", set_price(2, 1)),
+    ];
+    let mut seen = BTreeSet::new();
+
+    for (expected, transaction) in cases {
+        assert_eq!(expect(&world, expected, &transaction), BLOCKCFG);
+        seen.insert(expected);
+    }
+
+    assert_eq!(seen, names::<BlockcfgError>());
+}
+
+#[test]
 fn every_code_of_governance_is_reached_and_leaves_nothing() {
     let world = prepared();
     let mut seen = BTreeSet::new();
 
-    for (expected, transaction) in governance_cases() {
+    for (expected, transaction) in governance_cases(&world) {
         assert_eq!(expect(&world, expected, &transaction), GOVERNANCE);
         seen.insert(expected);
     }

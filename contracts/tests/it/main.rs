@@ -10,6 +10,8 @@ mod epochs;
 mod executor;
 mod governance;
 mod identity;
+mod lanes;
+mod measured;
 mod offences;
 mod records;
 mod solver;

@@ -3,12 +3,13 @@
 use salus_contracts::context::BlockContext;
 use salus_contracts::executor::{BlockOutcome, Executor, Refusal};
 use salus_contracts::genesis::{GenesisMember, genesis_writes};
+use salus_contracts::native::blockcfg;
 use salus_contracts::native::governance;
 use salus_contracts::native::staking::{self, Member};
 use salus_contracts::registry::reason_name;
 use salus_primitives::calls::{
-    Change, Delegation, GOVERNANCE, GovernanceCall, IDENTITY, IdentityCall, Observed, ObservedSeat,
-    Part, RECORDS, RecordsCall, Role, STAKING, StakingCall, ValidatorKeys,
+    BLOCKCFG, BlockcfgCall, Change, Delegation, GOVERNANCE, GovernanceCall, IDENTITY, IdentityCall,
+    Observed, ObservedSeat, Part, RECORDS, RecordsCall, Role, STAKING, StakingCall, ValidatorKeys,
 };
 use salus_primitives::certificate::Statement;
 use salus_primitives::codec::Blob;
@@ -105,7 +106,7 @@ impl World {
 
     /// Lets members propose and sign a change until it passes.
     pub(crate) fn enact(&mut self, signers: &[u8], change: Change) {
-        let proposal = propose(signers[0], change);
+        let proposal = propose(signers[0], change.clone());
         assert_eq!(self.run(proposal.clone()), "ok", "{change:?}");
         for signer in &signers[1..] {
             assert_eq!(self.run(sign(*signer, &proposal)), "ok", "{change:?}");
@@ -287,6 +288,9 @@ pub(crate) fn policy() -> BlockPolicy {
         wait_max_ms: 1_000,
         reserved_percent: 0,
     };
+    let mut routine = lane(Lane::Routine, all.clone());
+    // epochs of ten blocks have room for what 64 validators report
+    routine.min_transactions = 64;
     BlockPolicy {
         model: BlockModel {
             security_scale: 1,
@@ -300,7 +304,7 @@ pub(crate) fn policy() -> BlockPolicy {
         lanes: vec![
             lane(Lane::Emergency, vec![Role::Hospital]),
             lane(Lane::Monitoring, vec![Role::Hospital, Role::Pharmacy]),
-            lane(Lane::Routine, all.clone()),
+            routine,
             lane(Lane::Bulk, all),
         ],
     }
@@ -386,14 +390,33 @@ pub(crate) fn observed(world: &World, epoch: u64, views: u32, votes: &[(u8, u32)
     let seats = set
         .validators()
         .iter()
-        .map(|validator| ObservedSeat {
-            votes: of(&validator.entity),
-        })
+        .map(|validator| saw(of(&validator.entity)))
         .collect();
     Observed {
         epoch,
         views,
         seats,
+    }
+}
+
+/// What governance says of a lane.
+pub(crate) fn lane(world: &World, lane: Lane) -> LaneParameters {
+    let policy = blockcfg::policy(&world.state).expect("memory");
+    policy.lane(lane).expect("all four").clone()
+}
+
+/// A call of the block configuration contract.
+pub(crate) fn set_price(sender: u8, price: u32) -> SignedTransaction {
+    let call = Call::new(BLOCKCFG, &BlockcfgCall::SetPrice { price });
+    transaction(sender, Lane::Routine, call)
+}
+
+/// So many votes, and no answer to an own proposal.
+pub(crate) const fn saw(votes: u32) -> ObservedSeat {
+    ObservedSeat {
+        votes,
+        response_us: None,
+        rate_kbps: None,
     }
 }
 

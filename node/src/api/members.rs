@@ -12,6 +12,7 @@ use salus_contracts::native::staking::{self, Absence, Member, Roll};
 use salus_primitives::calls::{Change, Delegation, Role, ValidatorKeys};
 use salus_primitives::evidence::OffenceKind;
 use salus_primitives::ids::{EntityId, Epoch, Height};
+use salus_primitives::lanes::{BlockModel, LaneParameters};
 use salus_primitives::state::{StateRead, StateReadError};
 use salus_primitives::transaction::TxId;
 use serde::Serialize;
@@ -105,6 +106,11 @@ struct ChangeView {
     keys: Option<ValidatorKeys>,
     #[serde(skip_serializing_if = "Option::is_none")]
     percent: Option<u8>,
+    /// What governance would say of a lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<LaneParameters>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<BlockModel>,
 }
 
 /// `GET /v1/members`: every member as the state after the last final block has it.
@@ -216,7 +222,7 @@ fn proposal_view(
     let signed_weight = roll.weight_of_all(&proposal.signers);
     Ok(ProposalView {
         id,
-        change: change_view(state, proposal.change)?,
+        change: change_view(state, &proposal.change)?,
         by: named(state, proposal.by)?,
         expires_at: proposal.expires_at,
         signers,
@@ -225,29 +231,56 @@ fn proposal_view(
     })
 }
 
-fn change_view(state: &dyn StateRead, change: Change) -> Result<ChangeView, StateReadError> {
-    let (kind, of) = match change {
-        Change::SetWeight { member, .. } => ("set_weight", Some(member)),
-        Change::AdmitMember { entity, .. } => ("admit_member", Some(entity)),
-        Change::RetireMember { member } => ("retire_member", Some(member)),
-        Change::RotateKeys { member, .. } => ("rotate_keys", Some(member)),
-        Change::Release { member } => ("release", Some(member)),
-        Change::SetParticipation { .. } => ("set_participation", None),
+fn change_view(state: &dyn StateRead, change: &Change) -> Result<ChangeView, StateReadError> {
+    let mut view = ChangeView {
+        kind: "",
+        of: None,
+        weight: None,
+        keys: None,
+        percent: None,
+        lane: None,
+        model: None,
     };
-    let (weight, keys, percent) = match change {
-        Change::SetWeight { weight, .. } => (Some(weight), None, None),
-        Change::AdmitMember { weight, keys, .. } => (Some(weight), keys, None),
-        Change::RotateKeys { keys, .. } => (None, Some(keys), None),
-        Change::SetParticipation { percent } => (None, None, Some(percent)),
-        Change::RetireMember { .. } | Change::Release { .. } => (None, None, None),
+    let of = match *change {
+        Change::SetWeight { member, weight } => {
+            (view.kind, view.weight) = ("set_weight", Some(weight));
+            Some(member)
+        }
+        Change::AdmitMember {
+            entity,
+            keys,
+            weight,
+        } => {
+            (view.kind, view.weight, view.keys) = ("admit_member", Some(weight), keys);
+            Some(entity)
+        }
+        Change::RetireMember { member } => {
+            view.kind = "retire_member";
+            Some(member)
+        }
+        Change::RotateKeys { member, keys } => {
+            (view.kind, view.keys) = ("rotate_keys", Some(keys));
+            Some(member)
+        }
+        Change::Release { member } => {
+            view.kind = "release";
+            Some(member)
+        }
+        Change::SetParticipation { percent } => {
+            (view.kind, view.percent) = ("set_participation", Some(percent));
+            None
+        }
+        Change::SetLane(ref parameters) => {
+            (view.kind, view.lane) = ("set_lane", Some(parameters.clone()));
+            None
+        }
+        Change::SetModel(model) => {
+            (view.kind, view.model) = ("set_model", Some(model));
+            None
+        }
     };
-    Ok(ChangeView {
-        kind,
-        of: of.map(|entity| named(state, entity)).transpose()?,
-        weight,
-        keys,
-        percent,
-    })
+    view.of = of.map(|entity| named(state, entity)).transpose()?;
+    Ok(view)
 }
 
 fn named(state: &dyn StateRead, entity: EntityId) -> Result<EntityView, StateReadError> {

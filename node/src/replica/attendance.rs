@@ -80,6 +80,8 @@ impl Attendance {
                 .seats()
                 .map(|seat| ObservedSeat {
                     votes: votes(&seat),
+                    response_us: None,
+                    rate_kbps: None,
                 })
                 .collect(),
         }

@@ -1,13 +1,14 @@
 //! Vectors of calls, and of what contracts keep in the state and make known.
 
 use crate::vectors::{Built, one, only};
+use salus_contracts::native::blockcfg::{BlockcfgEvent, Measured};
 use salus_contracts::native::governance::{GovernanceEvent, Proposal};
 use salus_contracts::native::identity::{Device, Entity, Holder, IdentityEvent};
 use salus_contracts::native::records::{FirstRecord, RecordsEvent};
 use salus_contracts::native::staking::{Absence, Member, Roll, StakingEvent};
 use salus_primitives::calls::{
-    Change, Delegation, GovernanceCall, IdentityCall, Observed, ObservedSeat, Part, RecordsCall,
-    Role, StakingCall,
+    BlockcfgCall, Change, Delegation, GovernanceCall, IdentityCall, Observed, ObservedSeat, Part,
+    RecordsCall, Role, StakingCall,
 };
 use salus_primitives::ids::{EntityId, Epoch, Height};
 use salus_tests::fixtures;
@@ -54,9 +55,18 @@ pub(crate) fn staking_calls() -> Vec<Built> {
     let observed = Observed {
         epoch: Epoch::new(3),
         views: 0x0102,
-        seats: [0x0102, 0x0101, 0, 7]
-            .map(|votes| ObservedSeat { votes })
-            .into(),
+        seats: [
+            (0x0102, Some(0x0103), Some(0x0104)),
+            (0x0101, Some(0x0105), None),
+            (0, None, None),
+            (7, None, Some(0x0106)),
+        ]
+        .map(|(votes, response_us, rate_kbps)| ObservedSeat {
+            votes,
+            response_us,
+            rate_kbps,
+        })
+        .into(),
     };
     vec![
         only(part),
@@ -84,7 +94,7 @@ pub(crate) fn governance_calls() -> Vec<Built> {
     let set_weight = Change::SetWeight { member, weight };
     vec![
         only(keys),
-        one("set weight", set_weight),
+        one("set weight", set_weight.clone()),
         one(
             "admit member",
             Change::AdmitMember {
@@ -107,6 +117,14 @@ pub(crate) fn governance_calls() -> Vec<Built> {
         one(
             "set participation",
             Change::SetParticipation { percent: 40 },
+        ),
+        one(
+            "set lane",
+            Change::SetLane(fixtures::block_policy().lanes[1].clone()),
+        ),
+        one(
+            "set model",
+            Change::SetModel(fixtures::block_policy().model),
         ),
         one("propose", GovernanceCall::Propose(set_weight)),
         one("sign", GovernanceCall::Sign(fixtures::transaction(0).id())),
@@ -206,7 +224,7 @@ pub(crate) fn governance_stored_and_made_known() -> Vec<Built> {
     let change = Change::RetireMember { member: by };
     vec![
         only(Proposal {
-            change,
+            change: change.clone(),
             by,
             expires_at,
             signers: vec![by],
@@ -230,6 +248,37 @@ pub(crate) fn governance_stored_and_made_known() -> Vec<Built> {
             },
         ),
         one("passed", GovernanceEvent::Passed { proposal }),
+    ]
+}
+
+pub(crate) fn blockcfg() -> Vec<Built> {
+    let member = EntityId::of_name("hospital-0");
+    let policy = fixtures::block_policy();
+    vec![
+        one("set price", BlockcfgCall::SetPrice { price: 0x0102 }),
+        only(Measured {
+            response_us: Some(2_500),
+            rate_kbps: None,
+        }),
+        one(
+            "lane set",
+            BlockcfgEvent::LaneSet {
+                parameters: policy.lanes[1].clone(),
+            },
+        ),
+        one(
+            "model set",
+            BlockcfgEvent::ModelSet {
+                model: policy.model,
+            },
+        ),
+        one(
+            "price set",
+            BlockcfgEvent::PriceSet {
+                member,
+                price: 0x0102,
+            },
+        ),
     ]
 }
 

@@ -39,6 +39,7 @@ fn groups() -> BTreeMap<&'static str, Vec<Built>> {
         ("governance_calls", contracts::governance_calls()),
         ("contracts", contracts::stored_and_made_known()),
         ("staking", contracts::staking_stored_and_made_known()),
+        ("blockcfg", contracts::blockcfg()),
         ("governance", contracts::governance_stored_and_made_known()),
         ("validators", types::validators()),
         ("parameters", types::parameters()),

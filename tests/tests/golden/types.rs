@@ -1,7 +1,6 @@
 //! Vectors of the types in `salus-primitives`.
 
 use crate::vectors::{Built, one, only};
-use salus_contracts::native::blockcfg::lanes::Measured;
 use salus_primitives::block::BlockConfig;
 use salus_primitives::calls::Role;
 use salus_primitives::codec::Blob;
@@ -219,10 +218,6 @@ pub(crate) fn parameters() -> Vec<Built> {
         only(policy),
         one("chosen", lanes.lanes[0].verifiers.clone()),
         one("rotating", lanes.lanes[3].verifiers.clone()),
-        only(Measured {
-            response_us: 2_500,
-            rate_kbps: 90_000,
-        }),
         only(lanes.lanes[1].clone()),
         only(lanes),
     ]

@@ -3,7 +3,9 @@
 //! The least utility decides (`solver`), with a validator's speed as the others saw it: `K/x_i` is how long its answer to a proposal
 //! takes, so that who is near counts as fast, and `r_d` is the rate that a quorum of them reaches. `docs/block-configuration.md`.
 
+use super::PRICE_DEFAULT;
 use super::bounds::BLOCK_BYTES_MIN;
+use super::measured::Measured;
 use super::solver::{Candidate, Decimal, Method, Problem, Solution, Weights, solve};
 use salus_primitives::ids::Seat;
 use salus_primitives::lanes::{
@@ -11,44 +13,55 @@ use salus_primitives::lanes::{
 };
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::validators::ValidatorSet;
-use serde::{Deserialize, Serialize};
 
-/// What others measured of a validator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measured {
+/// What the choice of verifiers knows of a validator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
     /// How long its answer to a proposal takes, in microseconds; at least 1.
     pub response_us: u32,
     /// How fast it receives and checks the bytes of a proposal, in kilobits a second; at least 1.
     pub rate_kbps: u32,
+    /// What a unit of its capacity costs; the paper's `rho`.
+    pub price: u32,
 }
 
-impl Measured {
-    /// What holds before anything was measured.
+impl Profile {
+    /// What holds before anything was measured or said.
     #[must_use]
     pub const fn assumed(model: &BlockModel) -> Self {
         Self {
             response_us: model.response_us,
             rate_kbps: model.rate_kbps,
+            price: PRICE_DEFAULT,
+        }
+    }
+
+    /// What was measured, and where nothing was, what is assumed.
+    pub(super) fn known(model: &BlockModel, measured: Measured, price: u32) -> Self {
+        Self {
+            response_us: measured.response_us.unwrap_or(model.response_us),
+            rate_kbps: measured.rate_kbps.unwrap_or(model.rate_kbps),
+            price,
         }
     }
 }
 
-/// The lanes of the epoch of `validators`, of each of whom `measured` says something, in the order of seats.
+/// The lanes of the epoch of `validators`, of each of whom `known` says something, in the order of seats.
 #[must_use]
 pub fn epoch_lanes(
     policy: &BlockPolicy,
     parameters: &ChainParameters,
     validators: &ValidatorSet,
-    measured: &[Measured],
+    known: &[Profile],
 ) -> EpochLanes {
-    let rate_kbps = quorum_rate(validators, measured);
+    let rate_kbps = quorum_rate(validators, known);
     let held = u64::from(policy.model.hold_max_ms)
         .saturating_mul(rate_kbps.into())
         .checked_div(8)
         .unwrap_or(0);
     let lanes = policy.lanes.iter().map(|lane| {
         let bounds = Bounds::new(lane, validators);
-        let problem = bounds.problem(lane, &policy.model, measured, rate_kbps);
+        let problem = bounds.problem(lane, &policy.model, known, rate_kbps);
         let solved = |method| solve(&problem, method).ok()?.solution;
         let (verifiers, transaction_limit) = match lane.policy {
             Policy::Exact => bounds.chosen(solved(Method::Exact)),
@@ -93,7 +106,7 @@ impl Bounds {
         &self,
         lane: &LaneParameters,
         model: &BlockModel,
-        measured: &[Measured],
+        known: &[Profile],
         rate_kbps: u32,
     ) -> Problem {
         let rate = Decimal::whole(u64::from(rate_kbps).saturating_mul(1_000));
@@ -104,7 +117,7 @@ impl Bounds {
                 security: Decimal::whole(lane.weights.security.into()),
                 cost: Decimal::whole(lane.weights.cost.into()),
             },
-            verifiers: measured.iter().map(candidate).collect(),
+            verifiers: known.iter().map(candidate).collect(),
             min_verifiers: self.min_verifiers.into(),
             max_verifiers: self.max_verifiers.into(),
             min_transactions: self.min_transactions.into(),
@@ -152,20 +165,20 @@ impl Bounds {
 /// The paper's `K`, in units such that a capacity of a trillion over the response in microseconds is done within the response.
 const WORK: u64 = 1_000_000;
 
-fn candidate(measured: &Measured) -> Candidate {
-    let response = u64::from(measured.response_us.max(1));
+fn candidate(known: &Profile) -> Candidate {
+    let response = u64::from(known.response_us.max(1));
     Candidate {
         capacity: Decimal::whole(1_000_000_000_000u64.checked_div(response).unwrap_or(1)),
-        price: Decimal::whole(1),
+        price: Decimal::whole(known.price.into()),
     }
 }
 
 /// The greatest rate, in kilobits a second, that validators of a quorum's weight reach.
-fn quorum_rate(validators: &ValidatorSet, measured: &[Measured]) -> u32 {
+fn quorum_rate(validators: &ValidatorSet, known: &[Profile]) -> u32 {
     let mut rates: Vec<(u32, u64)> = validators
         .seats()
-        .zip(measured)
-        .map(|(seat, measured)| (measured.rate_kbps, validators.weight(seat)))
+        .zip(known)
+        .map(|(seat, known)| (known.rate_kbps, validators.weight(seat)))
         .collect();
     rates.sort_unstable_by(|a, b| b.cmp(a));
     let mut weight = 0u64;
@@ -251,17 +264,18 @@ mod tests {
         }
     }
 
-    fn of(lane: LaneParameters, measured: &[Measured]) -> LaneConfig {
+    fn of(lane: LaneParameters, measured: &[Profile]) -> LaneConfig {
         let count = u8::try_from(measured.len()).expect("small");
         let lanes = epoch_lanes(&policy(lane), &parameters(), &validators(count), measured);
         lanes.lanes.into_iter().next().expect("one lane")
     }
 
-    fn responses(us: &[u32]) -> Vec<Measured> {
+    fn responses(us: &[u32]) -> Vec<Profile> {
         us.iter()
-            .map(|us| Measured {
+            .map(|us| Profile {
                 response_us: *us,
                 rate_kbps: 100_000,
+                price: 1,
             })
             .collect()
     }
@@ -317,9 +331,10 @@ mod tests {
             ([1, 1, 1, 1], BLOCK_BYTES_MIN),
             ([u32::MAX; 4], 1 << 20),
         ] {
-            let measured = rates.map(|rate_kbps| Measured {
+            let measured = rates.map(|rate_kbps| Profile {
                 response_us: 1,
                 rate_kbps,
+                price: 1,
             });
             let lanes = epoch_lanes(&policy, &parameters(), &validators(4), &measured);
             assert_eq!(lanes.block_bytes, bytes, "{rates:?}");

@@ -6,7 +6,9 @@ use salus_primitives::calls::{Observed, ObservedSeat, StakingCall};
 use salus_primitives::codec;
 use salus_primitives::ids::Epoch;
 use salus_primitives::lane::Lane;
-use salus_primitives::lanes::{BlockModel, BlockPolicy, LaneParameters, LaneWeights};
+use salus_primitives::lanes::{
+    BlockModel, BlockPolicy, LaneParameters, LaneWeights, RATE_KBPS_MAX, RESPONSE_US_MAX,
+};
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::transaction::TRANSACTION_MAX;
 use salus_primitives::validators::SEATS_MAX;
@@ -112,10 +114,15 @@ fn check_reports(policy: &BlockPolicy, parameters: &ChainParameters) -> Result<(
     let limit = policy
         .lane(Lane::Routine)
         .map_or(1, |lane| u64::from(lane.min_transactions));
+    let longest = ObservedSeat {
+        votes: 0,
+        response_us: Some(1),
+        rate_kbps: Some(1),
+    };
     let report = StakingCall::Observe(Observed {
         epoch: Epoch::ZERO,
         views: 0,
-        seats: vec![ObservedSeat { votes: 0 }; seats.into()],
+        seats: vec![longest; seats.into()],
     });
     let length = u64::try_from(codec::encode(&report).len()).unwrap_or(u64::MAX);
     let fit = block_bytes
@@ -135,7 +142,11 @@ fn check_reports(policy: &BlockPolicy, parameters: &ChainParameters) -> Result<(
     Ok(())
 }
 
-fn check_model(model: &BlockModel) -> Result<(), BoundsError> {
+/// Checks the constants of the model.
+///
+/// # Errors
+/// [`BoundsError`] names the first that is out of bounds.
+pub fn check_model(model: &BlockModel) -> Result<(), BoundsError> {
     // exhaustive, so that a new number cannot be forgotten here
     let BlockModel {
         security_scale,
@@ -157,15 +168,19 @@ fn check_model(model: &BlockModel) -> Result<(), BoundsError> {
         ),
         ("vote_bytes", vote_bytes.into(), 0, VOTE_BYTES_MAX),
         ("hold_max_ms", hold_max_ms.into(), 1, HOLD_MS_MAX),
-        ("response_us", response_us.into(), 1, any),
-        ("rate_kbps", rate_kbps.into(), 1, any),
+        ("response_us", response_us.into(), 1, RESPONSE_US_MAX.into()),
+        ("rate_kbps", rate_kbps.into(), 1, RATE_KBPS_MAX.into()),
     ] {
         bounds::range(format!("model.{field}"), found, minimum, maximum)?;
     }
     Ok(())
 }
 
-fn check_lane(parameters: &LaneParameters) -> Result<(), PolicyError> {
+/// Checks one lane, without the others.
+///
+/// # Errors
+/// [`PolicyError`] names the first parameter that is out of bounds.
+pub fn check_lane(parameters: &LaneParameters) -> Result<(), PolicyError> {
     let LaneParameters {
         lane,
         policy: _,

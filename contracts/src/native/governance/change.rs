@@ -4,10 +4,12 @@ use super::state::{open_slot, proposal_slot};
 use super::{GovernanceError, Outcome};
 use crate::context::Context;
 use crate::error::ContractError;
-use crate::native::{identity, staking};
+use crate::native::blockcfg::policy::{self, PolicyError};
+use crate::native::{blockcfg, identity, staking};
 use salus_primitives::calls::{Change, ValidatorKeys};
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::EntityId;
+use salus_primitives::lanes::{BlockModel, BlockPolicy, LaneParameters};
 use staking::{Member, Roll, RollError};
 
 /// A change that is possible by the state as it is, with what its effect needs.
@@ -40,6 +42,14 @@ pub(super) enum Possible {
     SetParticipation {
         percent: u8,
     },
+    SetLane {
+        policy: BlockPolicy,
+        parameters: LaneParameters,
+    },
+    SetModel {
+        policy: BlockPolicy,
+        model: BlockModel,
+    },
 }
 
 /// What can be said of a change without state.
@@ -52,6 +62,14 @@ pub(super) fn check_form(change: &Change) -> Result<(), GovernanceError> {
             return Err(GovernanceError::ParticipationOutOfBounds);
         }
         Change::SetParticipation { .. } => None,
+        Change::SetLane(parameters) => {
+            policy::check_lane(parameters)?;
+            None
+        }
+        Change::SetModel(model) => {
+            policy::check_model(model).map_err(PolicyError::from)?;
+            None
+        }
     };
     let Some(keys) = keys else { return Ok(()) };
     if keys.validator_key == keys.network_key {
@@ -135,6 +153,21 @@ pub(super) fn check(
             }
             Ok(Possible::SetParticipation { percent })
         }
+        Change::SetLane(ref parameters) => {
+            let parameters = parameters.clone();
+            let policy = changed(context, |policy| {
+                for lane in &mut policy.lanes {
+                    if lane.lane == parameters.lane {
+                        *lane = parameters.clone();
+                    }
+                }
+            })?;
+            Ok(Possible::SetLane { policy, parameters })
+        }
+        Change::SetModel(model) => {
+            let policy = changed(context, |policy| policy.model = model)?;
+            Ok(Possible::SetModel { policy, model })
+        }
     }
 }
 
@@ -155,6 +188,7 @@ pub(super) fn apply(context: &mut Context<'_>, change: Possible) -> Outcome {
         }
         Possible::Retire { id, roll } => {
             staking::retire(context, id, &roll)?;
+            blockcfg::forget(context, &id)?;
             // it could be nobody's to clean up
             let open = open_slot(&id);
             if let Some(proposals) = context.load(&open)? {
@@ -175,8 +209,27 @@ pub(super) fn apply(context: &mut Context<'_>, change: Possible) -> Outcome {
         }
         Possible::Release { id, member } => staking::release(context, id, member)?,
         Possible::SetParticipation { percent } => staking::set_participation(context, percent)?,
+        Possible::SetLane { policy, parameters } => {
+            blockcfg::set_lane(context, &policy, parameters)?;
+        }
+        Possible::SetModel { policy, model } => blockcfg::set_model(context, &policy, model)?,
     }
     Ok(())
+}
+
+/// What governance says of lanes after a change, if that is within all bounds and another thing than now.
+fn changed(
+    context: &mut Context<'_>,
+    change: impl FnOnce(&mut BlockPolicy),
+) -> Result<BlockPolicy, ContractError<GovernanceError>> {
+    let before = blockcfg::policy_of(context)?;
+    let mut after = before.clone();
+    change(&mut after);
+    if after == before {
+        return Err(GovernanceError::NothingChanges.into());
+    }
+    policy::check(&after, context.parameters()).map_err(GovernanceError::from)?;
+    Ok(after)
 }
 
 fn member(
@@ -215,6 +268,21 @@ fn bind(context: &mut Context<'_>, id: EntityId, keys: &[PublicKey]) -> Outcome 
         identity::bind_to_validator(context, key, id)?;
     }
     Ok(())
+}
+
+impl From<PolicyError> for GovernanceError {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            // the lanes stay the four that genesis gave
+            PolicyError::Range(_) | PolicyError::Lanes => Self::PolicyOutOfBounds,
+            PolicyError::NoWeights(_) => Self::LaneWithoutWeights,
+            PolicyError::NoRoles(_) => Self::LaneWithoutRoles,
+            PolicyError::RoleOrder(_) => Self::RolesOutOfOrder,
+            PolicyError::RolesNarrow(_) => Self::RolesNarrow,
+            PolicyError::QuotaOfLowest(_) => Self::QuotaOfLowest,
+            PolicyError::EpochTooShort { .. } => Self::NoRoomForReports,
+        }
+    }
 }
 
 impl From<RollError> for GovernanceError {

@@ -7,7 +7,7 @@ use salus_primitives::transaction::TxId;
 use serde::{Deserialize, Serialize};
 
 /// A step of a proposal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GovernanceEvent {
     /// Topic 1: a member proposed a change, and signed it.
     Proposed {

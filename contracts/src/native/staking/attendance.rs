@@ -3,32 +3,29 @@
 //! In epoch e + 1 each validator of epoch e says, once, in how many of the views it observed it saw a vote of each seat
 //! ([`StakingCall::Observe`](salus_primitives::calls::StakingCall::Observe)). At the end of e + 1:
 //!
-//! 1. Each seat's share of votes is the median of what the *others* saw of it, weighted by the reporters' consensus weight in epoch
-//!    e. What a seat says of itself does not count. Of two medians it is the lesser.
-//! 2. Reports of less than a quorum's weight, without the seat's own, say nothing: the seat is not judged. (No seat weighs more than
-//!    what may be faulty, so the others can always be a quorum.)
+//! 1. Each seat's share of votes is the weighted median of what the *others* saw of it (`reports.rs`).
+//! 2. Reports of less than a quorum's weight, without the seat's own, say nothing: the seat is not judged.
 //! 3. The members of the seats with less than the share asked for are set inactive, those of least share first, while they weigh
 //!    no more together than what may be faulty. Were it more, the model would not have held, and more likely the network was at fault.
 //! 4. Who is inactive is not elected until it says that it has returned. What it missed up to the epoch of its return is settled:
 //!    it may still have had a seat then. Who became a member after epoch e is not judged for it.
 //!
-//! Liars of the weight that may be faulty move no share past what honest validators saw: a quorum weighs at least `2 f + 1`, so
-//! that they are less than half of the reports, and a median lies between the least and the greatest honest value.
-//!
 //! A report counts only over at least half as many views as the epoch has blocks. Every block takes a view, so that who saw
 //! fewer was away for most of the epoch, and cannot tell whether the others were.
 
 use super::event::StakingEvent;
-use super::state::{member, member_key, observed_slot, participation, set, set_slot};
+use super::reports::Reports;
+use super::state::{member, member_key, observed_slot, participation, set_slot};
 use super::{Outcome, StakingError};
 use crate::context::Context;
 use crate::overlay::Overlay;
-use salus_primitives::calls::{Observed, STAKING};
+use salus_primitives::calls::{Observed, ObservedSeat, STAKING};
 use salus_primitives::codec;
 use salus_primitives::ids::{EntityId, Epoch, Seat};
+use salus_primitives::lanes::{RATE_KBPS_MAX, RESPONSE_US_MAX};
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::state::StateReadError;
-use salus_primitives::validators::{SEATS_MAX, SEATS_MIN, ValidatorSet};
+use salus_primitives::validators::{SEATS_MAX, SEATS_MIN};
 use serde::{Deserialize, Serialize};
 
 /// That a member's validator voted in too few views of an epoch.
@@ -47,8 +44,13 @@ pub const PARTICIPATION_MAX: u8 = 66;
 /// What can be said of a report without state.
 pub(super) fn check_form(observed: &Observed) -> Result<(), StakingError> {
     let counted = (SEATS_MIN..=SEATS_MAX).contains(&observed.seats.len());
-    let within = |votes: u32| votes <= observed.views;
-    if counted && observed.seats.iter().all(|seat| within(seat.votes)) {
+    let within = |value: Option<u32>, most| value.is_none_or(|value| (1..=most).contains(&value));
+    let well_formed = |seat: &ObservedSeat| {
+        seat.votes <= observed.views
+            && within(seat.response_us, RESPONSE_US_MAX)
+            && within(seat.rate_kbps, RATE_KBPS_MAX)
+    };
+    if counted && observed.seats.iter().all(well_formed) {
         Ok(())
     } else {
         Err(StakingError::MalformedObservation)
@@ -88,27 +90,18 @@ pub(super) fn judge(
     parameters: &ChainParameters,
     ended: Epoch,
 ) -> Result<(), StateReadError> {
-    let Some(epoch) = ended.previous() else {
+    let Some(reports) = Reports::about_the_epoch_before(state, ended)? else {
         return Ok(());
     };
-    let Some(validators) = set(state, epoch)? else {
-        return Ok(());
-    };
-    let mut reports = Vec::new();
-    for seat in validators.seats() {
-        let slot = observed_slot(epoch, seat);
-        if let Some(observed) = slot.read(STAKING, state)? {
-            state.remove(slot.key_of(STAKING));
-            reports.push((seat, observed));
-        }
-    }
-    if reports.is_empty() {
-        return Ok(());
+    let validators = reports.validators();
+    let epoch = validators.epoch();
+    for by in reports.authors() {
+        state.remove(observed_slot(epoch, by).key_of(STAKING));
     }
     let asked = u16::from(participation(state)?).saturating_mul(10);
     let mut absent: Vec<(u16, Seat)> = validators
         .seats()
-        .filter_map(|seat| Some((share_of(seat, &reports, &validators)?, seat)))
+        .filter_map(|seat| Some((share_of(seat, &reports)?, seat)))
         .filter(|(share, _)| *share < asked)
         .collect();
     absent.sort_unstable();
@@ -131,32 +124,13 @@ pub(super) fn judge(
 }
 
 /// In how many of a thousand views the others saw a vote of a seat; `None` if they say too little.
-fn share_of(seat: Seat, reports: &[(Seat, Observed)], validators: &ValidatorSet) -> Option<u16> {
-    let mut seen: Vec<(u16, u64)> = reports
-        .iter()
-        .filter(|(by, _)| *by != seat)
-        .filter_map(|(by, observed)| {
-            let votes = u64::from(observed.seats.get(seat.index())?.votes);
-            let share = votes
-                .saturating_mul(1_000)
-                .checked_div(observed.views.into())?;
-            Some((u16::try_from(share).ok()?, validators.weight(*by)))
-        })
-        .collect();
-    let weight = seen
-        .iter()
-        .fold(0u64, |sum, (_, weight)| sum.saturating_add(*weight));
-    if weight < validators.quorum_weight() {
-        return None;
-    }
-    seen.sort_unstable();
-    let mut below = 0u64;
-    seen.into_iter()
-        .find(|(_, by)| {
-            below = below.saturating_add(*by);
-            below.saturating_mul(2) >= weight
-        })
-        .map(|(share, _)| share)
+fn share_of(seat: Seat, reports: &Reports) -> Option<u16> {
+    let share = reports.median(seat, |views, seen| {
+        u64::from(seen.votes)
+            .saturating_mul(1_000)
+            .checked_div(views.into())
+    });
+    share.and_then(|share| u16::try_from(share).ok())
 }
 
 /// Sets a member inactive, unless it is so already, has returned since, or was no member then.
