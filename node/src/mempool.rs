@@ -5,6 +5,7 @@
 
 mod error;
 
+use crate::proposer::turns::Waiting;
 use salus_consensus::clock::Monotonic;
 use salus_primitives::codec;
 use salus_primitives::ids::{GenesisHash, Height};
@@ -57,8 +58,6 @@ pub enum Source {
 const LOWEST_ID: TxId = TxId([0; 32]);
 /// How long a client is told to wait when a lane is full.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How long a lower lane waits at most before it gets a block between those of higher lanes, in milliseconds.
-const LANE_WAIT_MAX_MS: u64 = 2_000;
 /// After how many milliseconds a client's transaction that still waits is forwarded again; then twice that, and so on.
 const FORWARD_AGAIN_MS: u64 = 1_000;
 /// How often that pause doubles: under load most of what waits is known to the peers already.
@@ -82,8 +81,6 @@ pub struct Mempool {
     recent: BTreeMap<TxId, Height>,
     recent_by_height: VecDeque<(Height, Vec<TxId>)>,
     final_height: Height,
-    /// Blocks made for higher lanes since a waiting lower lane had its turn.
-    passed_over: u32,
     revision: u64,
 }
 
@@ -130,7 +127,6 @@ impl Mempool {
             recent: BTreeMap::new(),
             recent_by_height: VecDeque::new(),
             final_height,
-            passed_over: 0,
             revision: 0,
         };
         for (height, ids) in recent {
@@ -260,40 +256,15 @@ impl Mempool {
                     .count()
     }
 
-    /// The lane the next block should be for: the most urgent with something to include, unless a lower one has
-    /// waited too long and has been passed over a few times.
-    pub fn choose_lane(
-        &mut self,
-        now: Monotonic,
-        height: Height,
-        included: &BTreeSet<TxId>,
-    ) -> Option<Lane> {
-        let oldest: Vec<(Lane, Monotonic)> = Lane::ALL
-            .into_iter()
-            .filter_map(|lane| {
-                let id = self
-                    .waiting(lane)
-                    .find(|id| !included.contains(*id) && self.is_valid_at(id, height))?;
-                Some((lane, self.entries.get(id)?.received_at))
-            })
-            .collect();
-        let (first, _) = *oldest.first()?;
-        let starved = oldest
-            .iter()
-            .filter(|(lane, _)| *lane != first)
-            .filter(|(_, at)| now.millis_since(*at) > LANE_WAIT_MAX_MS)
-            .min_by_key(|(_, at)| *at);
-        match starved {
-            Some((lane, _)) if self.passed_over >= 3 => {
-                self.passed_over = 0;
-                Some(*lane)
-            }
-            Some(_) => {
-                self.passed_over += 1;
-                Some(first)
-            }
-            None => Some(first),
-        }
+    /// Since when the oldest of each lane waits that could stand in the block at `height` and is not in `included`.
+    #[must_use]
+    pub fn waiting_since(&self, height: Height, included: &BTreeSet<TxId>) -> Waiting {
+        Lane::ALL.map(|lane| {
+            let oldest = self
+                .waiting(lane)
+                .find(|id| !included.contains(*id) && self.is_valid_at(id, height))?;
+            Some(self.entries.get(oldest)?.received_at)
+        })
     }
 
     /// Up to `count` transactions of a lane, oldest first, of at most `bytes` encoded, valid at `height` and not in

@@ -5,6 +5,7 @@
 use crate::execution;
 use crate::mempool::{Mempool, MempoolLimits};
 use crate::proposer::Proposer;
+use crate::proposer::turns::LaneTurns;
 use crate::replica::{Member, Origin};
 use rand_chacha::ChaCha20Rng;
 use salus_consensus::config::{Base, Config, Roots, Timing};
@@ -118,6 +119,7 @@ pub fn read(
             lanes: Arc::new(lanes),
             next,
             parameters: parameters.clone(),
+            turns: LaneTurns::default(),
         },
         member,
         entropy,

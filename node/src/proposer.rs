@@ -15,8 +15,11 @@ use salus_primitives::transaction::{TRANSACTION_MAX, TxId};
 use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use turns::LaneTurns;
 
-/// What a block's configuration follows from.
+pub mod turns;
+
+/// What a block's content follows from.
 #[derive(Clone, Debug)]
 pub struct Proposer {
     /// The chain.
@@ -29,6 +32,17 @@ pub struct Proposer {
     pub next: Arc<EpochConfig>,
     /// Bounds.
     pub parameters: ChainParameters,
+    /// Whose turn it is, up to the last final block.
+    pub turns: LaneTurns,
+}
+
+/// What lies between the last final block and the parent of a block.
+#[derive(Clone, Debug, Default)]
+pub struct Branch {
+    /// Its transactions.
+    pub included: BTreeSet<TxId>,
+    /// The lanes of its blocks that have transactions, in order.
+    pub lanes: Vec<Lane>,
 }
 
 /// Why a proposal's content is not valid on its parent.
@@ -74,19 +88,23 @@ pub enum ContentError {
 }
 
 impl Proposer {
-    /// Builds the block that `request` asks for. `included` are the transactions between the last final block and the
-    /// parent. Without a transaction the block is empty, which is valid at any time.
+    /// Builds the block that `request` asks for, on the parent at the end of `branch`. Without a transaction the block is
+    /// empty, which is valid at any time.
+    #[must_use]
     pub fn build(
         &self,
         now: Monotonic,
         request: &BuildRequest,
-        mempool: &mut Mempool,
-        included: &BTreeSet<TxId>,
+        mempool: &Mempool,
+        branch: &Branch,
     ) -> Block {
         let height = request.parent_header.height.next();
-        let lane = mempool
-            .choose_lane(now, height, included)
-            .unwrap_or(Lane::Routine);
+        let waiting = mempool.waiting_since(height, &branch.included);
+        let mut turns = self.turns.clone();
+        for lane in &branch.lanes {
+            turns.made(*lane, now, &waiting, &self.lanes);
+        }
+        let lane = turns.next(&waiting).unwrap_or(Lane::Routine);
         let config = self.lanes.lane(lane);
         let transactions = config.map_or_else(Vec::new, |config| {
             mempool.select(
@@ -94,7 +112,7 @@ impl Proposer {
                 usize::try_from(config.transaction_limit).unwrap_or(usize::MAX),
                 usize::try_from(self.lanes.block_bytes).unwrap_or(usize::MAX),
                 height,
-                included,
+                &branch.included,
             )
         });
         let header = Header {
@@ -120,6 +138,14 @@ impl Proposer {
         }
     }
 
+    /// A block is final, and the mempool knows it: what was made for its lane counts when the next one's is chosen.
+    pub fn on_final(&mut self, now: Monotonic, header: &Header, mempool: &Mempool) {
+        if header.transaction_count > 0 {
+            let waiting = mempool.waiting_since(header.height.next(), &BTreeSet::new());
+            self.turns.made(header.lane, now, &waiting, &self.lanes);
+        }
+    }
+
     /// What the header at a height must name: the next epoch, if it is this one's last.
     fn named_at(&self, height: Height) -> Option<Digest> {
         self.parameters
@@ -129,7 +155,7 @@ impl Proposer {
 
     /// Checks everything about a proposed block that does not need a signature check.
     ///
-    /// `ids` are its transactions' ids, `included` those between the last final block and its parent.
+    /// `ids` are its transactions' ids, `branch` ends with its parent.
     ///
     /// # Errors
     /// [`ContentError`] names the first fault: the manager's.
@@ -138,7 +164,7 @@ impl Proposer {
         block: &Block,
         ids: &[TxId],
         mempool: &Mempool,
-        included: &BTreeSet<TxId>,
+        branch: &Branch,
     ) -> Result<(), ContentError> {
         let header = &block.header;
         let lane = self.lanes.lane(header.lane).ok_or(ContentError::Config)?;
@@ -179,7 +205,7 @@ impl Proposer {
             {
                 return Err(ContentError::Window(*id));
             }
-            if mempool.is_recent(id) || included.contains(id) || !within.insert(*id) {
+            if mempool.is_recent(id) || branch.included.contains(id) || !within.insert(*id) {
                 return Err(ContentError::Replayed(*id));
             }
         }

@@ -4,7 +4,7 @@
 //! they can overlap with voting, and so that the simulator runs this very type.
 
 use crate::mempool::{Mempool, Source};
-use crate::proposer::Proposer;
+use crate::proposer::{Branch, Proposer};
 use crate::verify::verify_transactions;
 use crate::wire::{Frame, Request};
 use account::Memory;
@@ -312,10 +312,10 @@ impl Replica {
                     effects.push(Effect::Send(peer, Frame::Consensus(message)));
                 }
                 EngineEffect::Build(request) => {
-                    let included = self.branch_transactions(&request.parent);
+                    let branch = self.branch(&request.parent);
                     let block =
                         self.proposer
-                            .build(now.monotonic, &request, &mut self.mempool, &included);
+                            .build(now.monotonic, &request, &self.mempool, &branch);
                     answers.push(EngineInput::Built {
                         view: request.view,
                         block: Arc::new(block),
@@ -349,7 +349,7 @@ impl Replica {
                     certificate,
                 } => {
                     self.memory.finalized(now.monotonic, &blocks);
-                    self.on_finalized(blocks, certificate, effects);
+                    self.on_finalized(now, blocks, certificate, effects);
                     self.follow_range(now, effects);
                 }
                 EngineEffect::FetchBody(id) => self.fetch(Request::Body(id), effects),
@@ -386,8 +386,8 @@ impl Replica {
     /// Rule 3: the content of a proposal, and the signatures that admission has not checked already.
     fn check(&mut self, id: &BlockId, block: &Block) -> Result<(), crate::proposer::ContentError> {
         let ids = self.transaction_ids(id, block);
-        let included = self.branch_transactions(&block.header.parent);
-        self.proposer.check(block, &ids, &self.mempool, &included)?;
+        let branch = self.branch(&block.header.parent);
+        self.proposer.check(block, &ids, &self.mempool, &branch)?;
         let unchecked: Vec<SignedTransaction> = block
             .transactions
             .iter()
@@ -409,6 +409,7 @@ impl Replica {
 
     fn on_finalized(
         &mut self,
+        now: Now,
         blocks: Vec<(BlockId, Arc<Block>)>,
         certificate: VerifiedCertificate,
         effects: &mut Vec<Effect>,
@@ -420,6 +421,8 @@ impl Replica {
                 self.mempool
                     .on_final(block.header.height, ids.as_ref().clone()),
             );
+            self.proposer
+                .on_final(now.monotonic, &block.header, &self.mempool);
         }
         self.settle_duties(&blocks, &expired);
         // what the engine forgot, whatever height it claimed
@@ -443,13 +446,18 @@ impl Replica {
         Arc::clone(ids)
     }
 
-    /// The transactions between the last final block and `tip`, with `tip`'s own.
-    fn branch_transactions(&mut self, tip: &BlockId) -> BTreeSet<TxId> {
-        let mut included = BTreeSet::new();
+    /// What lies between the last final block and `tip`, with `tip` itself.
+    fn branch(&mut self, tip: &BlockId) -> Branch {
+        let mut branch = Branch::default();
         for (id, block) in self.engine.branch(tip).unwrap_or_default() {
-            included.extend(self.transaction_ids(&id, &block).iter().copied());
+            if block.header.transaction_count > 0 {
+                branch.lanes.push(block.header.lane);
+            }
+            branch
+                .included
+                .extend(self.transaction_ids(&id, &block).iter().copied());
         }
-        included
+        branch
     }
 
     /// Whether a transaction waits that could stand in the next block and is in none that is on its way to finality.

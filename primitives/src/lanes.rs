@@ -87,9 +87,9 @@ pub struct LaneParameters {
     /// How many transactions an entity may have in this lane in an epoch; those beyond count in the next lower lane. With 0 there
     /// is no bound.
     pub quota: u32,
-    /// A lane that has waited for this long gets every second block, in milliseconds.
+    /// Lanes whose oldest transaction has waited for longer than this share every second block, in milliseconds.
     pub wait_max_ms: u32,
-    /// Of a hundred blocks made while this lane waits, it gets at least as many.
+    /// Of a hundred blocks made while this lane waits, it gets as many, as long as no other has waited too long.
     pub reserved_percent: u8,
 }
 

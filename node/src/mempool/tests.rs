@@ -106,29 +106,24 @@ fn an_id_is_remembered_for_exactly_the_window() {
     assert!(!pool.is_recent(&id));
 }
 
+/// The oldest that could stand in the next block: not one that is in the branch already, nor one whose window ends before.
 #[test]
-fn the_most_urgent_lane_goes_first_and_a_starved_one_gets_its_turn() {
+fn each_lane_waits_since_its_oldest_came_that_can_be_included() {
     let mut pool = mempool();
-    let none = BTreeSet::new();
-    pool.insert(at(0), transaction(1, Lane::Bulk, 40), Source::Client)
-        .expect("room");
-    pool.insert(at(0), transaction(2, Lane::Emergency, 40), Source::Client)
-        .expect("room");
+    for (n, lane, valid_until) in [
+        (1, Lane::Bulk, 40),
+        (2, Lane::Bulk, 40),
+        (3, Lane::Emergency, 12),
+        (4, Lane::Emergency, 40),
+    ] {
+        let tx = transaction(n, lane, valid_until);
+        pool.insert(at(n.into()), tx, Source::Client).expect("room");
+    }
+    let included = BTreeSet::from([transaction(1, Lane::Bulk, 40).id()]);
 
-    let early: Vec<_> = (0..6)
-        .map(|_| pool.choose_lane(at(10), NEXT, &none))
-        .collect();
-    let late: Vec<_> = (0..8)
-        .map(|_| pool.choose_lane(at(5_000), NEXT, &none))
-        .collect();
+    let since = pool.waiting_since(Height::new(13), &included);
 
-    assert!(early.iter().all(|lane| *lane == Some(Lane::Emergency)));
-    assert_eq!(
-        late.iter()
-            .filter(|lane| **lane == Some(Lane::Bulk))
-            .count(),
-        2
-    );
+    assert_eq!(since, [Some(at(4)), None, None, Some(at(2))]);
 }
 
 #[test]
@@ -243,8 +238,6 @@ fn what_cannot_stand_in_the_next_block_is_no_reason_to_make_one() {
     let included = BTreeSet::from([transaction(2, Lane::Bulk, 40).id()]);
     assert!(!pool.has_other_than(&included, Height::new(13)));
     assert!(pool.has_other_than(&included, Height::new(12)));
-    assert_eq!(
-        pool.choose_lane(at(1), Height::new(13), &none),
-        Some(Lane::Bulk)
-    );
+    let since = pool.waiting_since(Height::new(13), &none);
+    assert_eq!(since, [None, None, None, Some(at(0))]);
 }
