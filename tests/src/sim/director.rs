@@ -2,13 +2,16 @@
 
 mod faults;
 mod load;
+mod membership;
 mod politics;
+mod rare;
 
 use super::Sim;
 use super::byzantine::Behaviour;
 use super::history::Moment;
 use super::scenario::{Dice, Part, Scenario};
 use politics::Politics;
+use rare::Rare;
 use salus_primitives::ids::EntityId;
 use salus_primitives::transaction::VerifiedTransaction;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +31,7 @@ pub(super) struct Director<'a> {
     /// What clients sent, to be sent again.
     sent: VecDeque<VerifiedTransaction>,
     politics: Politics,
+    rare: Rare,
 }
 
 impl<'a> Director<'a> {
@@ -69,6 +73,7 @@ impl<'a> Director<'a> {
             to_wipe: scenario.members(|part| *part == Part::Wiped),
             sent: VecDeque::new(),
             politics: Politics::new(scenario),
+            rare: Rare::new(scenario),
         };
         director.part_twins(sim);
         for node in 0..sim.len() {
@@ -104,6 +109,7 @@ impl<'a> Director<'a> {
         sim.set_plan(super::plan::Plan::calm());
         sim.lose_no_votes();
         sim.heal();
+        self.make_room_everywhere(sim);
         for member in std::mem::take(&mut self.to_wipe) {
             self.wipe(sim, member);
         }
@@ -120,7 +126,7 @@ impl<'a> Director<'a> {
         self.restarts
             .values()
             .copied()
-            .chain([self.next_fault_ms, self.next_load_ms])
+            .chain([self.next_fault_ms, self.next_load_ms, self.rare.next_at()])
             .min()
             .unwrap_or(self.next_load_ms)
     }
@@ -138,6 +144,7 @@ impl<'a> Director<'a> {
             self.next_fault_ms = now + pause;
             self.fault(sim);
         }
+        self.act_rarely(sim);
     }
 }
 

@@ -22,6 +22,8 @@ const CATCH_UP_MS: u64 = 30 * DELTA_MAX_MS;
 const CALM_DOWN_MS: u64 = 10 * DELTA_MAX_MS;
 /// Silence between two heartbeats, in milliseconds: a node that has anything to say repeats it every delta.
 const SILENCE_MS: u64 = 2 * DELTA_MAX_MS + 500;
+/// The most between a block's notarisation, from which on a heartbeat counts, and its finality on a chain that has calmed down.
+const FINALITY_MS: u64 = 2 * DELTA_MAX_MS;
 /// How long silence is waited for, in milliseconds: more than one heartbeat.
 const LISTEN_MS: u64 = 25_000;
 
@@ -165,24 +167,49 @@ impl Sim {
         self.run_for(CALM_DOWN_MS);
         let end = self.now_ms + LISTEN_MS;
         let mut longest = 0;
-        while self.now_ms < end && self.goes_on() && longest < SILENCE_MS {
+        let mut height = self.checks.final_height();
+        let mut final_at = None;
+        while self.goes_on() && self.next_at().is_some_and(|next| next <= end) {
             let quiet_since = self.last_frame_ms.max(end - LISTEN_MS);
-            match self.next_at() {
-                Some(next) if next <= end => {
-                    longest = longest.max(next.saturating_sub(quiet_since));
-                    self.step();
-                }
-                _ => {
-                    longest = longest.max(end - quiet_since);
-                    break;
-                }
+            self.step();
+            let has_spoken = self.last_frame_ms > quiet_since;
+            let silence = self.now_ms.saturating_sub(quiet_since);
+            longest = longest.max(silence);
+            if has_spoken && silence >= SILENCE_MS {
+                self.judge_speaking_up(final_at);
+            }
+            if self.checks.final_height() > height {
+                height = self.checks.final_height();
+                final_at = Some(self.now_ms);
             }
         }
+        let quiet_since = self.last_frame_ms.max(end - LISTEN_MS);
+        longest = longest.max(end - quiet_since);
         if self.goes_on() && longest < SILENCE_MS {
             self.violate(
                 Property::IdleIsSilent,
                 format!(
                     "an idle chain was never silent for more than {longest} ms: {}",
+                    self.positions()
+                ),
+            );
+        }
+    }
+
+    /// Somebody speaks after a silence: only a heartbeat is a reason to, and it is due when nothing was new for so long.
+    fn judge_speaking_up(&mut self, final_at: Option<u64>) {
+        let due_ms = self
+            .genesis
+            .parameters
+            .heartbeat_ms
+            .saturating_sub(FINALITY_MS);
+        let early = final_at.filter(|at| self.now_ms - at < due_ms);
+        if let Some(at) = early {
+            self.violate(
+                Property::IdleIsSilent,
+                format!(
+                    "someone speaks up {} ms after the last block was final, and the heartbeat is not due before {due_ms}: {}",
+                    self.now_ms - at,
                     self.positions()
                 ),
             );

@@ -1,6 +1,6 @@
 //! One simulated node: the production replica, execution and ledger, on disks that forget and fail.
 
-use super::check::{Checks, Finality, Identity};
+use super::check::{Checks, Identity};
 use super::durable::Durable;
 use super::grounds::lacking;
 use super::history::Moment;
@@ -8,11 +8,11 @@ use super::property::Property;
 use crate::keys::MemberKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use salus_consensus::clock::{Monotonic, Now};
-use salus_consensus::config::{Timing, Voter};
+use salus_consensus::clock::Now;
+use salus_consensus::config::Timing;
 use salus_consensus::journal::{JOURNAL_ENTRY_MAX, JournalEntry};
 use salus_genesis::block::GenesisBlock;
-use salus_node::execution::{Executed, Execution, epoch_config};
+use salus_node::execution::{Executed, Execution};
 use salus_node::mempool::{MempoolLimits, Source};
 use salus_node::origin;
 use salus_node::replica::{Effect, Input, Member, Note, Replica};
@@ -21,22 +21,21 @@ use salus_node::tiers::{CommitteeVote, Tiers};
 use salus_node::verify::verify_transactions;
 use salus_node::wire::Frame;
 use salus_primitives::block::Block;
-use salus_primitives::certificate::Certificate;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::{PublicKey, Signer};
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{BlockId, EntityId, Epoch, Height};
+use salus_primitives::ids::{BlockId, EntityId, Height};
 use salus_primitives::lanes::EpochLanes;
-use salus_primitives::receipt::receipt_root;
 use salus_primitives::time::Timestamp;
-use salus_primitives::transaction::TxId;
 use salus_primitives::validators::ValidatorSet;
-use salus_storage::journal::{
-    JournalFaults, JournalIdentity, MemoryJournal, UnsyncedFate, VoteJournal,
-};
+use salus_storage::journal::{JournalFaults, JournalIdentity, MemoryJournal, VoteJournal};
 use salus_storage::ledger::{Ledger, Retention};
 use salus_storage::memory::{FaultPlan, MemoryStore};
 use std::sync::Arc;
+
+mod chain;
+mod disks;
+mod look;
 
 /// A node and its disks.
 pub struct Node {
@@ -188,6 +187,8 @@ impl Node {
         let ledger = Arc::new(ledger);
         let mut entries: Vec<JournalEntry> = Vec::new();
         if let Some(journal) = &mut self.journal {
+            // an operator makes room before the start
+            journal.set_full(false);
             journal.set_faults(JournalFaults::default());
             let identity = journal_identity(genesis, &self.keys);
             let (opened, replay) = journal.open(identity).expect("the journal opens");
@@ -243,32 +244,6 @@ impl Node {
             entropy,
         });
         self.carry_out(now, effects, checks)
-    }
-
-    /// A commit can be on the disk although the node died, or was told of a failure, before it could say so.
-    fn tell_unsaid(&self, ledger: &Ledger, checks: &mut Checks) {
-        let head = ledger.head();
-        while checks.final_height() < head.height {
-            let height = checks.final_height().next();
-            let block = ledger.block(height).expect("reads").expect("committed");
-            let root = match ledger.header(height.next()).expect("reads") {
-                Some(next) => next.parent_state_root,
-                None => head.state_root,
-            };
-            let receipts = ledger.receipts(height).expect("reads").unwrap_or_default();
-            let ended = self.genesis.parameters.epoch_ending_at(height);
-            let elected = ended.and_then(|ended| {
-                epoch_config(&ledger.state(), ended.next().next()).expect("reads")
-            });
-            let finality = Finality {
-                id: block.id(),
-                block: &block,
-                root,
-                receipts: receipt_root(&receipts),
-                elected,
-            };
-            checks.on_final(&self.identity, finality);
-        }
     }
 
     pub(crate) fn handle(&mut self, now: Now, input: Input, checks: &mut Checks) -> Vec<Outgoing> {
@@ -511,380 +486,6 @@ impl Node {
                 }
             }
         }
-    }
-
-    fn commit(
-        &mut self,
-        blocks: &[(BlockId, Arc<Block>)],
-        certificate: &Certificate,
-        checks: &mut Checks,
-    ) {
-        let last = blocks.last().map(|(id, _)| *id);
-        if let (Some(running), Some((_, block))) = (&self.running, blocks.last()) {
-            let ids: Vec<BlockId> = blocks.iter().map(|(id, _)| *id).collect();
-            running.tiers.finalize(&ids, block.header.height);
-        }
-        if self.identity.obeys {
-            checks.on_finalization(&self.identity, last, certificate);
-        }
-        for (id, _) in blocks {
-            let Some(running) = &mut self.running else {
-                return;
-            };
-            let own = (certificate.statement.block() == Some(*id)).then_some(certificate);
-            if let Err(error) = running.execution.commit(*id, own) {
-                self.fail(&error, checks);
-                return;
-            }
-            if !self.identity.obeys {
-                continue;
-            }
-            let ledger = Arc::clone(&running.ledger);
-            self.say_final(&ledger, checks);
-        }
-    }
-
-    /// Tells of the ledger's head, which is final.
-    fn say_final(&self, ledger: &Ledger, checks: &mut Checks) {
-        let head = ledger.head();
-        let block = ledger.block(head.height).expect("reads").expect("is there");
-        let receipts = ledger.receipts(head.height).expect("reads");
-        let ended = self.genesis.parameters.epoch_ending_at(head.height);
-        let elected = ended
-            .and_then(|ended| epoch_config(&ledger.state(), ended.next().next()).expect("reads"));
-        if let Some(config) = &elected {
-            checks.on_members(&self.identity, &config.validators, &ledger.state());
-        }
-        let finality = Finality {
-            id: head.id,
-            block: &block,
-            root: head.state_root,
-            receipts: receipt_root(&receipts.unwrap_or_default()),
-            elected,
-        };
-        checks.on_final(&self.identity, finality);
-    }
-
-    fn compact_journal(&mut self, checks: &mut Checks) {
-        let (Some(running), Some(journal)) = (&self.running, self.open_journal()) else {
-            return;
-        };
-        if journal.size_bytes() <= self.journal_max || running.replica.is_suspended() {
-            return;
-        }
-        if let Err(error) = running.ledger.sync() {
-            self.fail(&error, checks);
-            return;
-        }
-        let live: Vec<Vec<u8>> = running
-            .replica
-            .live_entries()
-            .iter()
-            .map(codec::encode)
-            .collect();
-        let mut journal = journal;
-        if self.dies_now() {
-            return;
-        }
-        let slices: Vec<&[u8]> = live.iter().map(Vec::as_slice).collect();
-        if let Err(error) = journal.rewrite(&slices) {
-            self.fail(&error, checks);
-            return;
-        }
-        self.rewrites += 1;
-    }
-
-    /// What a node keeps is bounded by how far its view is ahead of the last final one.
-    pub(super) fn check_bounds(&self, checks: &mut Checks) {
-        let Some(running) = self.running.as_ref().filter(|_| self.identity.obeys) else {
-            return;
-        };
-        let engine = running.replica.engine();
-        let limits = MempoolLimits::default();
-        let waiting = running.replica.mempool().counts();
-        // each view has a proposal, and may have another block notarised; a range brings 64 more
-        let blocks_max = 2 * engine.lag() + BODIES_SPARE;
-        let journal_bytes = self.journal.as_ref().map_or(0, |j| j.size_bytes());
-        // rewritten beyond its limit, unless what counts takes more
-        let journal_max = self.journal_max + RECORDS_MAX_BYTES * (engine.lag() + 2);
-        let problem = [
-            (
-                waiting.iter().any(|count| *count > limits.lane_count_max),
-                "more transactions than its lanes hold",
-            ),
-            (
-                !engine.kept().is_within(&engine.kept_max()),
-                "more of the views that are not final than it may",
-            ),
-            (
-                running.execution.pending() as u64 > blocks_max,
-                "more executed blocks than views that are not final",
-            ),
-            (
-                journal_bytes > journal_max,
-                "a journal that is never shortened",
-            ),
-        ]
-        .into_iter()
-        .find_map(|(holds, problem)| holds.then_some(problem));
-        if let Some(problem) = problem {
-            let message = format!(
-                "{} keeps {problem}: {:?} of {:?}",
-                self.identity.name,
-                engine.kept(),
-                engine.kept_max()
-            );
-            checks.violate(Property::Bounded, message);
-        }
-    }
-
-    /// Fills its journal's disk, or makes room on it.
-    pub(super) fn set_disk_full(&mut self, full: bool) {
-        if let Some(journal) = &self.journal {
-            journal.set_full(full);
-        }
-    }
-
-    /// Lets its disks fail: the journal after so many more appends or syncs, the ledger after so many more writes.
-    pub(super) fn let_disks_fail(&mut self, journal: JournalFaults, store: FaultPlan) {
-        self.disk_fails = true;
-        if let Some(own) = &self.journal {
-            own.set_faults(journal);
-        }
-        self.store.set_faults(store);
-    }
-
-    /// Sets how far its wall clock is off.
-    pub(super) const fn set_clock(&mut self, offset_ms: i64) {
-        self.clock_offset_ms = offset_ms;
-    }
-
-    /// It does what it likes from here on, and is held to nothing.
-    pub(super) const fn release(&mut self) {
-        self.identity.obeys = false;
-    }
-
-    /// Lets the node die in the middle of what it does, after so many more steps.
-    pub(super) const fn die_in(&mut self, steps: u64) {
-        self.dies_in = Some(steps);
-    }
-
-    /// Takes back a planned death, and lets its disks work.
-    pub(super) fn live_on(&mut self) {
-        self.dies_in = None;
-        self.store.set_faults(FaultPlan::default());
-        if let Some(journal) = &self.journal {
-            journal.set_faults(JournalFaults::default());
-        }
-    }
-
-    /// Whether a planned death has come.
-    pub(super) fn is_dying(&self) -> bool {
-        self.dies_in == Some(0)
-    }
-
-    /// Ends the process. What was not synced meets its `fate`; of the commits that were not, the oldest `batches` are kept.
-    pub(super) fn crash(&mut self, fate: UnsyncedFate, batches: usize) {
-        self.running = None;
-        self.life += 1;
-        self.wakeup = None;
-        self.dies_in = None;
-        if let Some(journal) = &self.journal {
-            journal.crash(fate);
-        }
-        self.store.crash_keeping(batches);
-    }
-
-    /// Replaces the disks of a node that does not run by empty ones. Without its journal it only observes.
-    pub(super) fn wipe(&mut self) {
-        self.store = Arc::new(MemoryStore::new());
-        self.journal = None;
-    }
-
-    /// Replaces the store of a node that does not run by an empty one; the journal stays.
-    pub(super) fn lose_store(&mut self) {
-        self.store = Arc::new(MemoryStore::new());
-    }
-
-    /// The journal, unless nothing may be written to it.
-    fn open_journal(&self) -> Option<MemoryJournal> {
-        self.journal.clone().filter(|_| self.behind.is_none())
-    }
-
-    /// Whether its store has caught up with its journal, so that the process runs anew.
-    pub(super) fn runs_anew(&self) -> bool {
-        self.behind.is_some_and(|height| {
-            self.running
-                .as_ref()
-                .is_some_and(|running| running.ledger.head().height >= height)
-        })
-    }
-
-    /// Gives a wiped node a new journal, to vote with keys that never voted: those from this generation on.
-    pub(super) fn renew(&mut self, generation: u8) {
-        self.signers = (generation..GENERATIONS)
-            .map(|generation| self.keys.validator_of(generation).signer())
-            .collect();
-        let identity = journal_identity(&self.genesis, &self.keys);
-        self.journal = Some(MemoryJournal::create(identity));
-    }
-
-    /// The seat and key with which it votes in the present epoch.
-    pub(super) fn voter(&self) -> Option<Voter> {
-        let member = Member {
-            entity: self.identity.entity,
-            signers: self.signers.clone(),
-        };
-        member.voter(&self.validators)
-    }
-
-    /// Whether frames of this peer would be looked at.
-    pub(super) fn hears(&self, now_ms: u64, peer: &PublicKey) -> bool {
-        let now = Now {
-            monotonic: Monotonic::from_millis(now_ms),
-            ..Now::default()
-        };
-        self.running
-            .as_ref()
-            .is_some_and(|running| running.replica.hears(now, peer))
-    }
-
-    /// The member whose node it is.
-    #[must_use]
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// How blocks of the epoch it is in are configured.
-    #[must_use]
-    pub const fn lanes(&self) -> &Arc<EpochLanes> {
-        &self.lanes
-    }
-
-    /// The validators of the epoch it is in.
-    #[must_use]
-    pub const fn validators(&self) -> &Arc<ValidatorSet> {
-        &self.validators
-    }
-
-    /// Commits that a loss of power would take.
-    pub(super) fn unsynced_commits(&self) -> usize {
-        self.store.unsynced_batches()
-    }
-
-    /// When the node wants to be woken, if that is news.
-    pub(crate) fn wants_wakeup(&mut self, now: Now) -> Option<u64> {
-        let at = self.running.as_ref()?.replica.wakeup(now)?.as_millis();
-        if self.wakeup.is_some_and(|planned| planned <= at) {
-            return None;
-        }
-        self.wakeup = Some(at);
-        Some(at)
-    }
-
-    pub(crate) fn woken(&mut self, now_ms: u64) {
-        if self.wakeup.is_some_and(|planned| planned <= now_ms) {
-            self.wakeup = None;
-        }
-    }
-
-    pub(super) const fn life(&self) -> u32 {
-        self.life
-    }
-
-    /// The epoch it last began.
-    #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.validators.epoch()
-    }
-
-    /// Whether it runs.
-    #[must_use]
-    pub const fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// Its last final height; zero while it does not run.
-    #[must_use]
-    pub fn final_height(&self) -> Height {
-        self.running
-            .as_ref()
-            .map_or(Height::ZERO, |running| running.ledger.head().height)
-    }
-
-    /// The state root after a final height, as its successor's header or the head says.
-    #[must_use]
-    pub fn state_root(&self, height: Height) -> String {
-        let Some(running) = &self.running else {
-            return "not running".into();
-        };
-        let head = running.ledger.head();
-        if head.height == height {
-            return head.state_root.to_string();
-        }
-        running
-            .ledger
-            .header(height.next())
-            .expect("reads")
-            .map_or_else(
-                || "unknown".into(),
-                |header| header.parent_state_root.to_string(),
-            )
-    }
-
-    /// Whether a transaction is final here.
-    #[must_use]
-    pub fn has_final(&self, id: &TxId) -> bool {
-        self.position(id).is_some()
-    }
-
-    /// The height at which a transaction is final here.
-    #[must_use]
-    pub fn position(&self, id: &TxId) -> Option<Height> {
-        let position = self.running.as_ref()?.ledger.transaction_position(id);
-        Some(position.expect("reads")?.height)
-    }
-
-    /// Its replica, while it runs.
-    #[must_use]
-    pub fn replica(&self) -> Option<&Replica> {
-        self.running.as_ref().map(|running| &running.replica)
-    }
-
-    /// What it keeps of attestations, while it runs.
-    #[must_use]
-    pub fn tiers(&self) -> Option<&Tiers> {
-        self.running.as_ref().map(|running| &running.tiers)
-    }
-
-    /// Its ledger, while it runs.
-    #[must_use]
-    pub fn ledger(&self) -> Option<&Arc<Ledger>> {
-        self.running.as_ref().map(|running| &running.ledger)
-    }
-
-    /// How often it found a peer at fault.
-    #[must_use]
-    pub const fn faults(&self) -> u64 {
-        self.faults
-    }
-
-    /// How many signatures of peers' transactions it checked.
-    #[must_use]
-    pub const fn signatures_checked(&self) -> u64 {
-        self.signatures_checked
-    }
-
-    /// How many votes it has sent since it started last.
-    #[must_use]
-    pub const fn votes_sent(&self) -> u64 {
-        self.votes_sent
-    }
-
-    /// How often its journal was rewritten.
-    #[must_use]
-    pub const fn journal_rewrites(&self) -> u64 {
-        self.rewrites
     }
 }
 

@@ -90,6 +90,7 @@ struct ChainShape {
     epoch_blocks: u64,
     window_blocks: u64,
     transaction_limit: u32,
+    participation_percent: u8,
 }
 
 /// Transactions in a block of the routine lane, at least.
@@ -167,7 +168,12 @@ impl Scenario {
             return Err(ScenarioError::Validators { found: count });
         }
         let weights = draw_weights(&mut dice, count);
-        let parts = draw_parts(&mut dice, &weights, options.byzantine)?;
+        let mut parts = draw_parts(&mut dice, &weights, options.byzantine)?;
+        let participation_percent = draw_participation(options);
+        if participation_percent > 0 {
+            // who is down for long leaves the set, and f with it shrinks: nobody is faulty then
+            parts.fill(Part::Honest);
+        }
         let drawn = dice.between(60, 200);
         let roughness = dice.below(3);
         Ok(Self {
@@ -190,6 +196,7 @@ impl Scenario {
                 epoch_blocks: *dice.pick(&[8, 8, 9, 10, 13, 20, 1_000]),
                 window_blocks: *dice.pick(&[64, 65, 80]),
                 transaction_limit: u32::try_from(dice.between(2, 9)).unwrap_or(4),
+                participation_percent,
             },
         })
     }
@@ -202,8 +209,7 @@ impl Scenario {
             consensus.skip_after = shape.skip_after;
             consensus.epoch_blocks = shape.epoch_blocks;
             consensus.window_blocks = shape.window_blocks;
-            // who is down for long would leave the set, and with it the faulty would weigh more than f
-            consensus.participation_percent = 0;
+            consensus.participation_percent = shape.participation_percent;
             for lane in [&mut lanes.emergency, &mut lanes.monitoring, &mut lanes.bulk] {
                 lane.min_transactions = 1;
                 lane.max_transactions = shape.transaction_limit;
@@ -217,6 +223,11 @@ impl Scenario {
             ) = (limit, limit);
         };
         Sim::build(self.options.seed, &self.weights, Plan::calm(), adjust)
+    }
+
+    /// Whether members that miss too many votes are set inactive.
+    pub(super) const fn sets_members_inactive(&self) -> bool {
+        self.chain.participation_percent > 0
     }
 
     /// The members of a kind.
@@ -245,6 +256,10 @@ impl Scenario {
         add("drawn_delay_ms", self.worst.delay_ms_max);
         add("drawn_tenure", self.chain.tenure);
         add("drawn_epoch_blocks", self.chain.epoch_blocks);
+        add(
+            "drawn_participation_percent",
+            self.chain.participation_percent.into(),
+        );
         for part in &self.parts {
             match part {
                 Part::Honest => {}
@@ -257,6 +272,17 @@ impl Scenario {
                 }
             }
         }
+    }
+}
+
+/// In one run of eight members are set inactive below a share of votes, if nobody is asked to be Byzantine.
+fn draw_participation(options: Options) -> u8 {
+    let mut dice = Dice::new(options.seed, 4);
+    let is_free = options.byzantine.is_none_or(|count| count == 0);
+    if is_free && dice.percent(12) {
+        *dice.pick(&[20, 50, 66])
+    } else {
+        0
     }
 }
 

@@ -17,20 +17,32 @@ use salus_primitives::transaction::{Call, TxId};
 
 /// What is under way.
 pub(super) struct Politics {
-    faulty: Vec<bool>,
+    pub(super) faulty: Vec<bool>,
     /// What each member may have delegated, by now or later: to whom how much.
-    choices: Vec<Vec<Choice>>,
+    pub(super) choices: Vec<Vec<Choice>>,
     /// The key each member was last proposed.
-    generations: Vec<u8>,
+    pub(super) generations: Vec<u8>,
+    /// Members whose retirement was proposed. Nobody delegates to them any more: it would count for nobody after they came back.
+    pub(super) retired: Vec<usize>,
     proposals: Vec<TxId>,
 }
 
 /// How a member's weight may lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Choice {
+pub(super) struct Choice {
     stands: bool,
     /// To which members, how much.
-    parts: Vec<(usize, u64)>,
+    pub(super) parts: Vec<(usize, u64)>,
+}
+
+impl Choice {
+    /// No member any more.
+    pub(super) const fn gone() -> Self {
+        Self {
+            stands: false,
+            parts: Vec::new(),
+        }
+    }
 }
 
 /// Most members that change what they delegate in one run, and ways each may lie.
@@ -56,6 +68,7 @@ impl Politics {
                 .collect(),
             choices,
             generations: vec![0; scenario.parts.len()],
+            retired: Vec::new(),
             proposals: Vec::new(),
         }
     }
@@ -97,7 +110,7 @@ impl Politics {
         self.propose(sim, member, node, change);
     }
 
-    fn propose(&mut self, sim: &mut Sim, member: usize, node: usize, change: Change) {
+    pub(super) fn propose(&mut self, sim: &mut Sim, member: usize, node: usize, change: Change) {
         let call = Call::new(GOVERNANCE, &GovernanceCall::Propose(change));
         let window = sim.genesis.parameters.window_blocks;
         let transaction = sim.signed(member, node, Lane::Routine, window, call);
@@ -106,8 +119,11 @@ impl Politics {
     }
 
     /// All members sign the proposals that are final.
-    fn sign(&mut self, sim: &mut Sim, dice: &mut Dice) {
+    pub(super) fn sign(&mut self, sim: &mut Sim, dice: &mut Dice) {
         let running: Vec<usize> = sim.obeying().collect();
+        if running.is_empty() {
+            return;
+        }
         let ready: Vec<TxId> = self
             .proposals
             .iter()
@@ -129,7 +145,7 @@ impl Politics {
     /// An honest member shares its weight with another one, takes it back, or steps down.
     fn delegate(&mut self, sim: &mut Sim, dice: &mut Dice, member: usize, node: usize) {
         let (to, weight) = (dice.index(self.faulty.len()), self.weight(member));
-        if self.faulty[member] || self.faulty[to] {
+        if self.faulty[member] || self.faulty[to] || self.retired.contains(&to) {
             return;
         }
         let part = dice.between(1, weight);
@@ -201,7 +217,7 @@ impl Politics {
         }
     }
 
-    fn weight(&self, member: usize) -> u64 {
+    pub(super) fn weight(&self, member: usize) -> u64 {
         self.first(member).parts.iter().map(|(_, part)| part).sum()
     }
 
@@ -210,7 +226,7 @@ impl Politics {
     }
 
     /// Adds a way a member's weight may lie, if the faulty stay within f whatever becomes of it.
-    fn admits(&mut self, member: usize, choice: Choice) -> bool {
+    pub(super) fn admits(&mut self, member: usize, choice: Choice) -> bool {
         let changing = self.choices.iter().filter(|c| c.len() > 1).count();
         let own = &self.choices[member];
         if own.contains(&choice) {
