@@ -4,9 +4,11 @@
 //! every answer a size limit.
 
 use std::fmt;
+use std::io::{BufRead as _, BufReader};
 use std::str::FromStr;
 use std::time::Duration;
 
+use salus_primitives::attestation::ATTESTATION_MAX;
 use salus_primitives::epoch::EPOCH_PAGE_MAX;
 use salus_primitives::ids::{Epoch, Height};
 use salus_primitives::transaction::TxId;
@@ -144,9 +146,31 @@ pub struct NodeApi {
     call_limit: Duration,
 }
 
-#[derive(Deserialize)]
-struct StatusBody {
-    status: Progress,
+/// How far a node says that a transaction has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Step {
+    /// Whether it waits or is final.
+    pub status: Progress,
+    /// How much of its block's committee has attested it, if somebody has.
+    #[serde(default)]
+    pub attesting: Option<Attesting>,
+}
+
+/// How much of a committee has voted, as a node says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Attesting {
+    /// How many members have.
+    pub votes: u32,
+    /// How many there are.
+    pub verifiers: u32,
+}
+
+impl Attesting {
+    /// Whether all have.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.votes >= self.verifiers
+    }
 }
 
 #[derive(Deserialize)]
@@ -209,14 +233,67 @@ impl NodeApi {
     ///
     /// # Errors
     /// [`HttpError`].
-    pub fn wait_final(&self, id: &TxId, wait: Duration) -> Result<Progress, HttpError> {
+    pub fn wait_final(&self, id: &TxId, wait: Duration) -> Result<Step, HttpError> {
         let path = format!(
             "/v1/transactions/{id}?wait=final&timeout_ms={}",
             wait.as_millis()
         );
         match self.get(&path, wait, JSON_BYTES_MAX)?.expect_success() {
-            Ok(body) => Ok(json::<StatusBody>(&body, "status")?.status),
-            Err(HttpError::Refused { status: 404, .. }) => Ok(Progress::Unknown),
+            Ok(body) => json(&body, "status"),
+            Err(HttpError::Refused { status: 404, .. }) => Ok(Step {
+                status: Progress::Unknown,
+                attesting: None,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Follows a transaction at the node for at most `limit`: each step that the node tells goes to `take`, until that returns false or the
+    /// node has nothing more to tell.
+    ///
+    /// # Errors
+    /// [`HttpError`] if the node does not begin, or tells something else. A connection that ends early is an end.
+    pub fn steps(
+        &self,
+        id: &TxId,
+        limit: Duration,
+        mut take: impl FnMut(Step) -> bool,
+    ) -> Result<(), HttpError> {
+        let mut response = self
+            .agent
+            .get(format!("{}/v1/transactions/{id}/events", self.base))
+            .config()
+            .timeout_global(Some(limit.saturating_add(self.call_limit)))
+            .build()
+            .call()?;
+        if response.status().as_u16() != 200 {
+            let answer = Answer::read(response, JSON_BYTES_MAX)?;
+            return answer.expect_success().map(|_| ());
+        }
+        let body = response.body_mut().with_config().limit(EVENTS_BYTES_MAX);
+        for line in BufReader::new(body.reader()).lines() {
+            let Ok(line) = line else {
+                return Ok(());
+            };
+            if let Some(data) = line.strip_prefix("data:")
+                && !take(json::<Step>(data.trim().as_bytes(), "event")?)
+            {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// What shows how much of its block's committee has attested a transaction, unchecked; `None` if the node has nothing to show.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn attestation(&self, id: &TxId) -> Result<Option<Vec<u8>>, HttpError> {
+        let path = format!("/v1/transactions/{id}/attestation");
+        let limit = u64::try_from(ATTESTATION_MAX).unwrap_or(u64::MAX);
+        match self.get(&path, Duration::ZERO, limit)?.expect_success() {
+            Ok(body) => Ok(Some(body)),
+            Err(HttpError::Refused { status: 404, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -380,6 +457,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_millis(500);
 /// A node may slow a device down, not silence it.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// A hundred steps of a committee of hundreds are fewer.
+const EVENTS_BYTES_MAX: u64 = 1024 * 1024;
 const JSON_BYTES_MAX: u64 = 64 * 1024;
 const PROOF_BYTES_MAX: u64 = 1024 * 1024;
 const HEADER_BYTES_MAX: usize = 16 * 1024;

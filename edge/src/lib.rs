@@ -7,7 +7,7 @@
 //! chain's validators from there ([`follow`]).
 //! [`replay`] runs all of it.
 //!
-//! The core modules ([`catalogue`], [`milli`], [`standardize`], [`classify`], [`seal`], [`light`]) hold no I/O, clock or
+//! The core modules ([`catalogue`], [`milli`], [`standardize`], [`classify`], [`seal`], [`light`], [`odds`]) hold no I/O, clock or
 //! thread: time and randomness are arguments. Neither a database nor the node's code is needed.
 #![cfg_attr(
     not(test),
@@ -32,6 +32,7 @@ pub mod device;
 pub mod http;
 pub mod keystore;
 pub mod light;
+pub mod odds;
 pub mod outbox;
 pub mod seal;
 

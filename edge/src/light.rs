@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use salus_primitives::attestation::{ATTESTATION_MAX, Attestation, AttestationError, Attested};
 use salus_primitives::codec::{self, CodecError};
 use salus_primitives::epoch::{EPOCH_CHANGE_MAX, EpochChange, EpochConfig};
 use salus_primitives::hash::Digest;
@@ -22,6 +23,8 @@ use salus_primitives::receipt::Receipt;
 use salus_primitives::transaction::TxId;
 use salus_primitives::validators::ValidatorSet;
 use serde::{Deserialize, Serialize};
+
+use crate::odds::Odds;
 
 /// Checks proofs of one chain. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +94,9 @@ pub enum LightError {
     /// A well-formed proof that does not hold.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// A well-formed attestation that does not hold.
+    #[error(transparent)]
+    Attestation(#[from] AttestationError),
 }
 
 /// What a client knows, to go on from. The digests tell damage; they do not protect from who can write the file, and need not: he could
@@ -260,17 +266,55 @@ impl LightClient {
         self.check(&proof, &proof.receipt.transaction)
     }
 
+    /// Checks an encoded [`Attestation`] of transaction `expected`, against the committee that its lane demands in its epoch. It
+    /// shows nothing final.
+    ///
+    /// # Errors
+    /// As [`LightClient::receipt`].
+    pub fn attestation(&self, bytes: &[u8], expected: &TxId) -> Result<Attested, LightError> {
+        let attested = self.any_attestation(bytes)?;
+        if attested.transaction != *expected {
+            return Err(ProofError::OtherTransaction {
+                found: attested.transaction,
+                expected: *expected,
+            }
+            .into());
+        }
+        Ok(attested)
+    }
+
+    /// Checks an encoded [`Attestation`] of whichever transaction it is about.
+    ///
+    /// # Errors
+    /// As [`LightClient::receipt`].
+    pub fn any_attestation(&self, bytes: &[u8]) -> Result<Attested, LightError> {
+        let attestation: Attestation = decode("attestation", bytes, ATTESTATION_MAX)?;
+        let epoch = self.needed(attestation.header.epoch)?;
+        Ok(attestation.verify(self.genesis, &epoch.validators, &epoch.lanes)?)
+    }
+
+    /// What an attestation that this client has checked is worth.
+    #[must_use]
+    pub fn odds(&self, attested: &Attested) -> Option<Odds> {
+        let lanes = self.lanes(attested.epoch)?;
+        let most = lanes.lane(attested.lane)?.parameters.max_verifiers;
+        Some(Odds::of(attested, most.into(), lanes.security_exponent))
+    }
+
     fn check(&self, proof: &ReceiptProof, expected: &TxId) -> Result<Proven<Receipt>, LightError> {
-        let need = proof.finality.certificate.statement.epoch();
-        let Some(validators) = self.validators(need) else {
+        let epoch = self.needed(proof.finality.certificate.statement.epoch())?;
+        Ok(proof.verify(self.genesis, &epoch.validators, expected)?)
+    }
+
+    fn needed(&self, need: Epoch) -> Result<&EpochConfig, LightError> {
+        self.known(need).ok_or_else(|| {
             let have = self.epoch();
             if need > have {
-                return Err(LightError::UnknownEpoch { have, need });
+                return LightError::UnknownEpoch { have, need };
             }
             let oldest = self.older.front().map_or(have, |oldest| oldest.epoch());
-            return Err(LightError::ForgottenEpoch { oldest, need });
-        };
-        Ok(proof.verify(self.genesis, validators, expected)?)
+            LightError::ForgottenEpoch { oldest, need }
+        })
     }
 }
 

@@ -212,6 +212,7 @@ impl Replay {
             proven: tally.proven,
             already_proven: tally.already_proven,
             signed_again: tally.signed_again,
+            attested: tally.attested,
             lanes: tally.lanes,
             refusals: tally.refusals,
             invalid_rows: sampled.invalid_rows,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use salus_primitives::attestation::Attested;
 use salus_primitives::calls::{RECORDS, RecordsCall};
 use salus_primitives::codec;
 use salus_primitives::ids::{GenesisHash, Height};
@@ -20,7 +21,7 @@ use salus_primitives::transaction::{Call, SignedTransaction, Transaction, TxId};
 
 use crate::device::Device;
 use crate::follow::{FollowError, Follower};
-use crate::http::{HttpError, HttpUrl, NodeApi, Progress};
+use crate::http::{HttpError, HttpUrl, NodeApi, Progress, Step};
 
 /// Makes the transaction that submits `sealed`.
 #[must_use]
@@ -71,6 +72,17 @@ impl Stop {
     }
 }
 
+/// The attestation of the whole committee of a transaction's block, checked.
+#[derive(Clone, Debug)]
+pub struct Attestation {
+    /// When the node told of it.
+    pub at: Instant,
+    /// What was checked.
+    pub attested: Attested,
+    /// The attestation, as the node gave it.
+    pub bytes: Vec<u8>,
+}
+
 /// How the following of a transaction ended.
 #[derive(Debug)]
 pub enum Delivery {
@@ -80,6 +92,8 @@ pub enum Delivery {
         receipt: Proven<Receipt>,
         /// The proof, as the node gave it.
         proof: Vec<u8>,
+        /// The attestation of the whole committee of its block, if the node told of one in time and it holds.
+        attested: Option<Attestation>,
     },
     /// Its lane is full.
     Later(Duration),
@@ -208,6 +222,7 @@ impl Nodes {
         let bytes = codec::encode(transaction);
         let id = transaction.body.id();
         let mut when_final = Some(when_final);
+        let mut attested_at = None;
         let mut refusals = Refusals::default();
         while let Some(node) = self.pick(stop) {
             if refusals.by.contains(&node.index) {
@@ -237,13 +252,26 @@ impl Nodes {
                     continue;
                 }
             }
-            match self.follow(node, &id, stop) {
+            let take = |step: Step| {
+                if step.attesting.is_some_and(|it| it.is_complete()) {
+                    attested_at.get_or_insert_with(Instant::now);
+                }
+                if step.status == Progress::Final
+                    && let Some(when_final) = when_final.take()
+                {
+                    when_final();
+                }
+            };
+            match self.follow(node, &id, stop, take) {
                 Followed::Final => {
-                    if let Some(when_final) = when_final.take() {
-                        when_final();
-                    }
-                    if let Some(delivery) = self.prove(node, &id, client, stop) {
-                        return delivery;
+                    if let Some((receipt, proof)) = self.prove(node, &id, client, stop) {
+                        let attested = attested_at
+                            .and_then(|at| self.check_attestation(node, &id, client, at));
+                        return Delivery::Proven {
+                            receipt,
+                            proof,
+                            attested,
+                        };
                     }
                 }
                 Followed::Rejected => return Delivery::Expired,
@@ -253,21 +281,37 @@ impl Nodes {
         Delivery::Stopped
     }
 
-    /// Waits at one node until the transaction is final there.
-    fn follow(&self, node: &Node, id: &TxId, stop: &Stop) -> Followed {
+    /// Follows the transaction at one node until it is final there, and a little further: until it can be proven. Each step that the node
+    /// tells goes to `take`.
+    fn follow(&self, node: &Node, id: &TxId, stop: &Stop, mut take: impl FnMut(Step)) -> Followed {
         for _ in 0..FINAL_WAITS {
             if stop.is_stopped() {
                 break;
             }
-            match node.api.wait_final(id, FINAL_WAIT) {
-                Ok(Progress::Final) => return Followed::Final,
-                Ok(Progress::Pending) => {}
-                Ok(Progress::Rejected) => return Followed::Rejected,
-                Ok(Progress::Unknown) => {
+            let mut last = None;
+            let mut note = |step: Step| {
+                last = Some(step.status);
+                take(step);
+                !stop.is_stopped()
+            };
+            let result = match node.api.steps(id, FINAL_WAIT, &mut note) {
+                // it has no such path, or too many follow theirs: asked the other way
+                Err(HttpError::Refused { status: 404, .. } | HttpError::Unavailable { .. }) => {
+                    node.api.wait_final(id, FINAL_WAIT).map(|step| {
+                        note(step);
+                    })
+                }
+                result => result,
+            };
+            match (result, last) {
+                (_, Some(Progress::Final)) => return Followed::Final,
+                (_, Some(Progress::Rejected)) => return Followed::Rejected,
+                (Ok(()), Some(Progress::Pending)) => {}
+                (Ok(()), Some(Progress::Unknown) | None) => {
                     self.failed(node);
                     return Followed::Lost;
                 }
-                Err(error) => {
+                (Err(error), _) => {
                     self.note(node, &error);
                     return Followed::Lost;
                 }
@@ -276,12 +320,54 @@ impl Nodes {
         Followed::Lost
     }
 
+    /// Fetches and checks the attestation that the node has told of. One that does not hold is counted, and costs the node its good name;
+    /// the transaction is proven all the same.
+    fn check_attestation(
+        &self,
+        node: &Node,
+        id: &TxId,
+        client: &Follower,
+        at: Instant,
+    ) -> Option<Attestation> {
+        let bytes = match node.api.attestation(id) {
+            Ok(bytes) => bytes?,
+            Err(error) => {
+                self.note(node, &error);
+                return None;
+            }
+        };
+        match client.client().attestation(&bytes, id) {
+            Ok(attested) if attested.is_complete() => Some(Attestation {
+                at,
+                attested,
+                bytes,
+            }),
+            // the best it had, of another view than it told of
+            Ok(_) => None,
+            Err(error) => {
+                self.bad_proofs.fetch_add(1, Ordering::Relaxed);
+                eprintln!(
+                    "{}: the attestation of {id} does not hold: {error}",
+                    node.api.base()
+                );
+                self.failed(node);
+                None
+            }
+        }
+    }
+
     /// Fetches and checks the receipt proof at one node; `None` if another node has to be asked.
-    fn prove(&self, node: &Node, id: &TxId, client: &Follower, stop: &Stop) -> Option<Delivery> {
+    fn prove(
+        &self,
+        node: &Node,
+        id: &TxId,
+        client: &Follower,
+        stop: &Stop,
+    ) -> Option<(Proven<Receipt>, Vec<u8>)> {
         while !stop.is_stopped() {
             match node.api.proof(id, PROOF_WAIT) {
                 Ok(Some(proof)) => match client.receipt(&node.api, &proof, id, stop) {
-                    Ok(receipt) => return Some(Delivery::Proven { receipt, proof }),
+                    Ok(receipt) => return Some((receipt, proof)),
                     Err(FollowError::Stopped) => return None,
                     Err(FollowError::Http(error)) => {
                         self.note(node, &error);

@@ -7,6 +7,7 @@ use salus_primitives::calls::ValidatorKeys;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::{EntityId, Epoch, GenesisHash, Height};
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::proof::{ANCHOR_MAX, GenesisAnchor};
 use salus_primitives::transaction::TxId;
 use serde::Deserialize;
@@ -400,6 +401,14 @@ impl ApiClient {
             .map_err(|error| self.malformed(path, &error))?
             .check()
             .map_err(|error| self.malformed(path, &error))
+    }
+
+    /// How blocks are configured in the present epoch.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn lanes(&self) -> Result<EpochLanes, ClientError> {
+        self.get_json("/v1/lanes")
     }
 
     /// A final block's header.

@@ -1,4 +1,4 @@
-//! `salus-edge verify`: checks a receipt proof from files alone, or with the changes of validators from a node.
+//! `salus-edge verify`: checks a receipt proof, or an attestation, from files alone, or with the changes of validators from a node.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use salus_edge::follow::{FollowError, FollowFileError, follow, follow_file};
 use salus_edge::http::{HttpUrl, NodeApi};
 use salus_edge::light::{LightClient, LightError};
 use salus_edge::submit::Stop;
+use salus_primitives::attestation::{ATTESTATION_MAX, Attested};
 use salus_primitives::ids::GenesisHash;
 use salus_primitives::proof::{ANCHOR_MAX, Proven, RECEIPT_PROOF_MAX};
 use salus_primitives::receipt::{Outcome, Receipt};
@@ -24,8 +25,17 @@ pub(crate) struct VerifyOptions {
     #[arg(long, value_name = "FILE")]
     anchor: PathBuf,
     /// The receipt proof.
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "attestation",
+        conflicts_with = "attestation"
+    )]
+    proof: Option<PathBuf>,
+    /// An attestation in place of a proof: the votes of the block's committee, which make nothing final. Exits with 0 if the whole committee
+    /// has voted.
     #[arg(long, value_name = "FILE")]
-    proof: PathBuf,
+    attestation: Option<PathBuf>,
     /// The changes of validators since genesis, for a proof of a later epoch than the first: what `salus-edge replay --save-proofs` keeps
     /// as `epochs`, and a node serves at /v1/epochs.
     #[arg(long, value_name = "FILE")]
@@ -44,6 +54,8 @@ pub(crate) struct VerifyOptions {
 /// Why nothing is proven.
 #[derive(Debug, thiserror::Error)]
 enum VerifyError {
+    #[error("nothing to verify: name a file with --proof or --attestation")]
+    Nothing,
     #[error(
         "{0}; give them with --epochs FILE (`salus-edge replay --save-proofs` keeps them as `epochs`), or name a node with --node"
     )]
@@ -58,32 +70,38 @@ enum VerifyError {
 
 impl VerifyOptions {
     pub(crate) fn run(self) -> ExitCode {
+        let (option, path, limit) = match (&self.proof, &self.attestation) {
+            (_, Some(path)) => ("--attestation", path, ATTESTATION_MAX),
+            (Some(path), None) => ("--proof", path, RECEIPT_PROOF_MAX),
+            (None, None) => return usage_error(&VerifyError::Nothing),
+        };
         let files = read_file("--anchor", &self.anchor, ANCHOR_MAX)
-            .and_then(|anchor| {
-                Ok((
-                    anchor,
-                    read_file("--proof", &self.proof, RECEIPT_PROOF_MAX)?,
-                ))
-            })
-            .and_then(|(anchor, proof)| Ok((anchor, proof, self.open_epochs()?)));
-        let (anchor, proof, epochs) = match files {
+            .and_then(|anchor| Ok((anchor, read_file(option, path, limit)?)))
+            .and_then(|(anchor, claim)| Ok((anchor, claim, self.open_epochs()?)));
+        let (anchor, claim, epochs) = match files {
             Ok(files) => files,
             Err(error) => return usage_error(&error),
         };
-        match self.check(&anchor, &proof, epochs) {
-            Ok((client, receipt)) => {
-                self.print_proven(&client, &receipt);
-                ExitCode::SUCCESS
+        let result = if self.attestation.is_some() {
+            self.check(&anchor, epochs, |client| client.any_attestation(&claim))
+                .map(|(client, attested)| self.print_attested(&client, &attested))
+        } else {
+            self.check(&anchor, epochs, |client| client.any_receipt(&claim))
+                .map(|(client, receipt)| self.print_proven(&client, &receipt))
+        };
+        result.unwrap_or_else(|error| {
+            let what = if self.attestation.is_some() {
+                "attested"
+            } else {
+                "proven"
+            };
+            if self.json {
+                println!("{}", json!({what: false, "reason": error.to_string()}));
+            } else {
+                println!("not {what}: {error}");
             }
-            Err(error) => {
-                if self.json {
-                    println!("{}", json!({"proven": false, "reason": error.to_string()}));
-                } else {
-                    println!("not proven: {error}");
-                }
-                ExitCode::FAILURE
-            }
-        }
+            ExitCode::FAILURE
+        })
     }
 
     fn open_epochs(&self) -> Result<Option<File>, FileError> {
@@ -97,36 +115,90 @@ impl VerifyOptions {
         self.epochs.as_ref().map(open).transpose()
     }
 
-    fn check(
+    /// Checks with what is known at genesis, then with the file's changes, then with a node's.
+    fn check<T>(
         &self,
         anchor: &[u8],
-        proof: &[u8],
         epochs: Option<File>,
-    ) -> Result<(LightClient, Proven<Receipt>), VerifyError> {
+        check: impl Fn(&LightClient) -> Result<T, LightError>,
+    ) -> Result<(LightClient, T), VerifyError> {
         let mut client = LightClient::new(anchor, self.genesis_hash)?;
-        if let (Err(LightError::UnknownEpoch { need, .. }), Some(epochs)) =
-            (client.any_receipt(proof), epochs)
+        if let (Err(LightError::UnknownEpoch { need, .. }), Some(epochs)) = (check(&client), epochs)
         {
             follow_file(epochs, &mut client, need)?;
         }
         if let (Err(LightError::UnknownEpoch { need, .. }), Some(node)) =
-            (client.any_receipt(proof), &self.node)
+            (check(&client), &self.node)
         {
             let node = NodeApi::new(node.clone(), CALL_LIMIT);
             follow(&node, &mut client, need, &Stop::default())?;
         }
-        match client.any_receipt(proof) {
-            Ok(receipt) => Ok((client, receipt)),
+        match check(&client) {
+            Ok(checked) => Ok((client, checked)),
             Err(error @ LightError::UnknownEpoch { .. }) => Err(VerifyError::Missing(error)),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn print_proven(&self, client: &LightClient, proven: &Proven<Receipt>) {
+    /// Succeeds if the whole committee has voted: the tier is reached.
+    fn print_attested(&self, client: &LightClient, attested: &Attested) -> ExitCode {
+        let odds = client.odds(attested);
+        if self.json {
+            let value = json!({
+                "attested": attested.is_complete(),
+                "votes": attested.votes,
+                "verifiers": attested.verifiers,
+                "transaction": attested.transaction,
+                "genesis_hash": client.genesis(),
+                "height": attested.height,
+                "block": attested.block,
+                "epoch": attested.epoch,
+                "view": attested.view,
+                "lane": attested.lane,
+                "seats": attested.seats,
+                "corruptible_seats": attested.corruptible,
+                "security": odds.map(|odds| odds.security),
+                "all_corrupt": odds.map(|odds| odds.all_corrupt),
+                "all_corrupt_if_chosen": odds.map(|odds| odds.all_corrupt_if_chosen),
+            });
+            println!("{value}");
+        } else {
+            let only = if attested.is_complete() { "" } else { " only" };
+            println!(
+                "attested by {} of {}{only}: transaction {}",
+                attested.votes, attested.verifiers, attested.transaction
+            );
+            println!("this is not final: the block may still be lost, and the transaction with it");
+            println!("chain    {}", client.genesis());
+            println!("height   {} (block {})", attested.height, attested.block);
+            println!("epoch    {}, view {}", attested.epoch, attested.view);
+            println!("lane     {}", attested.lane);
+            if let Some(odds) = odds {
+                println!(
+                    "security {:.4} of what the lane's most verifiers would give",
+                    odds.security
+                );
+                println!(
+                    "all corrupt with probability {:.3e}, if {} of {} seats are, and chance chose the committee; {} against who chose them by it",
+                    odds.all_corrupt,
+                    attested.corruptible,
+                    attested.seats,
+                    odds.all_corrupt_if_chosen
+                );
+            }
+        }
+        if attested.is_complete() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    fn print_proven(&self, client: &LightClient, proven: &Proven<Receipt>) -> ExitCode {
         let receipt = proven.value();
         if self.json {
             println!("{}", to_json(client, proven));
-            return;
+            return ExitCode::SUCCESS;
         }
         println!("proven: transaction {}", receipt.transaction);
         println!("chain   {}", client.genesis());
@@ -144,6 +216,7 @@ impl VerifyOptions {
             proven.weight(),
             total_weight(client, proven)
         );
+        ExitCode::SUCCESS
     }
 }
 

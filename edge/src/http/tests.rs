@@ -123,7 +123,7 @@ fn states_and_proofs_are_read() {
     let progress = serve(answer("200 OK", "", body), false)
         .wait_final(&id, Duration::ZERO)
         .unwrap();
-    assert_eq!(progress, Progress::Final);
+    assert_eq!(progress.status, Progress::Final);
 
     let missing = answer(
         "404 Not Found",
@@ -133,7 +133,8 @@ fn states_and_proofs_are_read() {
     assert_eq!(
         serve(missing.clone(), false)
             .wait_final(&id, Duration::ZERO)
-            .unwrap(),
+            .unwrap()
+            .status,
         Progress::Unknown
     );
     assert_eq!(
@@ -166,4 +167,59 @@ fn addresses_are_checked() {
     ] {
         assert_eq!(text.parse::<HttpUrl>(), Err(UrlError::Host), "{text}");
     }
+}
+
+/// Steps are taken as they come, other events and comments are passed over, and a connection that ends early is an end.
+#[test]
+fn steps_are_taken_until_the_stream_ends() {
+    let id = TxId([1; 32]);
+    let pending = r#"data: {"status":"pending","attesting":{"votes":1,"verifiers":2,"more":7}}"#;
+    let events = format!(
+        ":\n\nevent: progress\n{pending}\n\nid: 7\ndata:{{\"status\":\"final\",\"attesting\":null}}\n\n"
+    );
+    let cut_off = format!("HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{events}");
+    for answer in [answer("200 OK", "", &events), cut_off.into_bytes()] {
+        let mut steps = Vec::new();
+        let take = |step| {
+            steps.push(step);
+            true
+        };
+
+        serve(answer, false)
+            .steps(&id, Duration::ZERO, take)
+            .unwrap();
+
+        let (votes, verifiers) = (1, 2);
+        let attesting = Some(Attesting { votes, verifiers });
+        let step = |status, attesting| Step { status, attesting };
+        assert_eq!(
+            steps,
+            [
+                step(Progress::Pending, attesting),
+                step(Progress::Final, None)
+            ]
+        );
+    }
+}
+
+/// A node that refuses, tells nonsense, or nothing for ever.
+#[test]
+fn steps_end_whatever_a_node_does() {
+    let id = TxId([1; 32]);
+    let follow = |answer: Vec<u8>, hold| {
+        serve(answer, hold).steps(&id, Duration::ZERO, |_| panic!("no step"))
+    };
+    let busy = r#"{"error":{"code":"busy","message":""}}"#;
+
+    let refused = follow(answer("503 Unavailable", "", busy), false);
+    assert!(matches!(refused, Err(HttpError::Unavailable { .. })));
+    let nonsense = follow(
+        answer("200 OK", "", "data: {\"status\":\"lost\"}\n\n"),
+        false,
+    );
+    assert!(matches!(nonsense, Err(HttpError::Malformed { .. })));
+    let silent = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n".to_vec();
+    assert!(follow(silent, true).is_ok(), "its time is over");
+    let endless = ": nothing\n".repeat(500_000);
+    assert!(follow(answer("200 OK", "", &endless), false).is_ok());
 }

@@ -96,8 +96,25 @@ fn work_on(
                 .record(first_sent.elapsed());
         };
         match nodes.deliver(&transaction, client, &shared.stop, when_final) {
-            Delivery::Proven { receipt, proof } => {
-                return complete(replay, shared, item, &receipt, &proof);
+            Delivery::Proven {
+                receipt,
+                proof,
+                attested,
+            } => {
+                if let Some(attestation) = &attested {
+                    let after = attestation.at.saturating_duration_since(first_sent);
+                    let mut tally = shared.tally();
+                    tally.attested.entry(item.lane).or_default().record(after);
+                }
+                let attestation = attested.map(|attestation| attestation.bytes);
+                return complete(
+                    replay,
+                    shared,
+                    item,
+                    &receipt,
+                    &proof,
+                    attestation.as_deref(),
+                );
             }
             Delivery::Later(wait) => {
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
@@ -163,13 +180,18 @@ fn complete(
     item: &Dispatch,
     receipt: &Proven<Receipt>,
     proof: &[u8],
+    attestation: Option<&[u8]>,
 ) -> Result<(), ReplayError> {
     match receipt.value().outcome {
         Outcome::Ok => {
             if let Some(folder) = &replay.save_proofs {
-                let path = folder.join(format!("{}.proof", receipt.value().transaction));
-                std::fs::write(&path, proof)
-                    .map_err(|source| ReplayError::File { path, source })?;
+                let keep = |kind: &str, bytes: &[u8]| {
+                    let path = folder.join(format!("{}.{kind}", receipt.value().transaction));
+                    std::fs::write(&path, bytes)
+                        .map_err(|source| ReplayError::File { path, source })
+                };
+                keep("proof", proof)?;
+                attestation.map_or(Ok(()), |bytes| keep("attestation", bytes))?;
             }
             let mut queue = shared.queue();
             queue.first_sent.remove(&item.id);

@@ -48,6 +48,7 @@ pub(super) struct Tally {
     pub(super) proven: u64,
     pub(super) already_proven: u64,
     pub(super) signed_again: u64,
+    pub(super) attested: BTreeMap<Lane, Histogram>,
     pub(super) lanes: BTreeMap<Lane, Histogram>,
     pub(super) refusals: BTreeMap<String, u64>,
 }

@@ -29,6 +29,9 @@ pub struct Summary {
     pub already_proven: u64,
     /// Transactions signed again because they had expired.
     pub signed_again: u64,
+    /// Latency from first send to hearing that the whole committee of its block has attested it, of those whose attestation was
+    /// checked; some have none, or none in time.
+    pub attested: BTreeMap<Lane, Histogram>,
     /// Latency from first send to knowing that it is final.
     pub lanes: BTreeMap<Lane, Histogram>,
     /// Refusals by their code.
@@ -63,15 +66,14 @@ impl Summary {
             .lanes
             .iter()
             .map(|(lane, histogram)| {
-                let latency = json!({
-                    "p50": milliseconds(histogram.percentile(50)),
-                    "p99": milliseconds(histogram.percentile(99)),
-                    "max": milliseconds(histogram.max()),
+                let attested = self.attested.get(lane);
+                let values = json!({
+                    "final": histogram.count(),
+                    "latency_ms": percentiles(histogram),
+                    "attested": attested.map_or(0, Histogram::count),
+                    "attested_ms": attested.map(percentiles),
                 });
-                (
-                    lane.name(),
-                    json!({"final": histogram.count(), "latency_ms": latency}),
-                )
+                (lane.name(), values)
             })
             .collect();
         json!({
@@ -106,14 +108,24 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<12} {:>8} {:>10} {:>10} {:>10}",
-            "lane", "final", "p50 ms", "p99 ms", "max ms"
+            "{:<12} {:>9} {:>10} {:>10} {:>8} {:>10} {:>10} {:>10}",
+            "lane", "attested", "p50 ms", "p99 ms", "final", "p50 ms", "p99 ms", "max ms"
         )?;
         for (lane, histogram) in &self.lanes {
+            let attested = self.attested.get(lane);
+            let of_attested = |percent| {
+                attested.map_or_else(
+                    || "-".to_owned(),
+                    |attested| milliseconds(attested.percentile(percent)).to_string(),
+                )
+            };
             writeln!(
                 f,
-                "{:<12} {:>8} {:>10} {:>10} {:>10}",
+                "{:<12} {:>9} {:>10} {:>10} {:>8} {:>10} {:>10} {:>10}",
                 lane.name(),
+                attested.map_or(0, Histogram::count),
+                of_attested(50),
+                of_attested(99),
                 histogram.count(),
                 milliseconds(histogram.percentile(50)).to_string(),
                 milliseconds(histogram.percentile(99)).to_string(),
@@ -164,6 +176,15 @@ pub struct ProgressLine {
     pub rejected: u64,
     /// Items in the outbox.
     pub queued: u64,
+}
+
+/// In milliseconds.
+fn percentiles(histogram: &Histogram) -> Value {
+    json!({
+        "p50": milliseconds(histogram.percentile(50)),
+        "p99": milliseconds(histogram.percentile(99)),
+        "max": milliseconds(histogram.max()),
+    })
 }
 
 /// Milliseconds with three decimals.

@@ -1,15 +1,19 @@
 //! A chain in memory: four validators that finalise whatever they are given. Proofs of it are real.
 
+use salus_primitives::attestation::Attestation;
 use salus_primitives::block::{BlockConfig, Header, transaction_root};
+use salus_primitives::calls::Role;
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::codec;
-use salus_primitives::crypto::sign::{SecretKey, Signer};
+use salus_primitives::crypto::sign::{SecretKey, Signature, Signer};
 use salus_primitives::epoch::{EpochChange, EpochConfig};
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, EntityId, Epoch, GenesisHash, Height, Seat, View};
 use salus_primitives::lane::Lane;
-use salus_primitives::lanes::EpochLanes;
-use salus_primitives::merkle::MerkleTree;
+use salus_primitives::lanes::{
+    EpochLanes, LaneConfig, LaneParameters, LaneWeights, Policy, Verifiers,
+};
+use salus_primitives::merkle::{MerkleProof, MerkleTree};
 use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof};
 use salus_primitives::receipt::{Outcome, Receipt, receipt_root};
 use salus_primitives::signed::Signed;
@@ -38,7 +42,7 @@ impl Chain {
         }
     }
 
-    /// An epoch. Its lanes are none.
+    /// An epoch.
     pub(crate) fn epoch(&self, epoch: Epoch) -> EpochConfig {
         epoch_config(self.seed, epoch)
     }
@@ -83,12 +87,7 @@ impl Chain {
         transaction: &SignedTransaction,
         outcome: Outcome,
     ) -> Vec<u8> {
-        let height = Height::new(epoch.get().saturating_sub(1) * EPOCH_BLOCKS + 1);
-        let mut before = transaction.clone();
-        before.body.nonce = [0xaa; 16];
-        let mut after = transaction.clone();
-        after.body.nonce = [0xbb; 16];
-        let block = [before, transaction.clone(), after];
+        let (header, block) = self.block(epoch, transaction);
         let receipts: Vec<Receipt> = (0_u32..)
             .zip(&block)
             .map(|(index, transaction)| Receipt {
@@ -99,19 +98,8 @@ impl Chain {
                 events: Vec::new(),
             })
             .collect();
-        let header = Header {
-            height,
-            epoch,
-            view: View::new(1),
-            parent: self.anchor.header.id(),
-            time: Timestamp::from_millis(1),
-            lane: transaction.body.lane,
-            transaction_count: 3,
-            transaction_root: transaction_root(&block),
-            ..empty_header()
-        };
         let next = Header {
-            height: height.next(),
+            height: header.height.next(),
             view: View::new(2),
             parent: header.id(),
             time: Timestamp::from_millis(2),
@@ -120,20 +108,81 @@ impl Chain {
             parent_receipt_root: receipt_root(&receipts),
             ..header.clone()
         };
-        let leaves = block.iter().map(SignedTransaction::leaf).collect();
         let proof = ReceiptProof {
             receipt: receipts[1].clone(),
             receipt_path: MerkleTree::new(receipts.iter().map(Receipt::leaf).collect())
                 .proof(1)
                 .expect("three leaves"),
             signature: transaction.signature,
-            transaction_path: MerkleTree::new(leaves).proof(1).expect("three leaves"),
+            transaction_path: path(&block),
             finality: FinalityProof {
                 certificate: self.certificate(&next),
                 headers: vec![header, next],
             },
         };
         codec::encode(&proof)
+    }
+
+    /// Shows that these seats have notarised the first block of an epoch, with `transaction` in it. The seats 0 and 2 are its committee.
+    pub(crate) fn attest(
+        &self,
+        epoch: Epoch,
+        transaction: &SignedTransaction,
+        seats: &[u8],
+    ) -> Vec<u8> {
+        let (header, block) = self.block(epoch, transaction);
+        let statement = Statement::Notarize {
+            epoch,
+            view: header.view,
+            block: header.id(),
+        };
+        codec::encode(&Attestation {
+            transaction: transaction.body.id(),
+            signature: transaction.signature,
+            transaction_path: path(&block),
+            view: header.view,
+            votes: self.votes(statement, seats),
+            header,
+        })
+    }
+
+    /// The first block of an epoch: `transaction`, and two others of its kind around it.
+    fn block(
+        &self,
+        epoch: Epoch,
+        transaction: &SignedTransaction,
+    ) -> (Header, [SignedTransaction; 3]) {
+        let mut before = transaction.clone();
+        before.body.nonce = [0xaa; 16];
+        let mut after = transaction.clone();
+        after.body.nonce = [0xbb; 16];
+        let block = [before, transaction.clone(), after];
+        let header = Header {
+            height: Height::new(epoch.get().saturating_sub(1) * EPOCH_BLOCKS + 1),
+            epoch,
+            view: View::new(1),
+            parent: self.anchor.header.id(),
+            time: Timestamp::from_millis(1),
+            lane: transaction.body.lane,
+            config: BlockConfig {
+                verifier_count: 2,
+                transaction_limit: 8,
+                committee: committee(),
+            },
+            transaction_count: 3,
+            transaction_root: transaction_root(&block),
+            ..empty_header()
+        };
+        (header, block)
+    }
+
+    fn votes(&self, statement: Statement, seats: &[u8]) -> Vec<(Seat, Signature)> {
+        let vote = |seat: &u8| {
+            let signer = signer(self.seed, statement.epoch(), *seat);
+            let vote = Signed::sign(statement, self.genesis(), &signer);
+            (Seat::new((*seat).into()), *vote.signature())
+        };
+        seats.iter().map(vote).collect()
     }
 
     /// A quorum of three of the four.
@@ -143,15 +192,44 @@ impl Chain {
             view: header.view,
             block: header.id(),
         };
-        let votes = (0_u8..3)
-            .map(|seat| {
-                let signer = signer(self.seed, header.epoch, seat);
-                let vote = Signed::sign(statement, self.genesis(), &signer);
-                (Seat::new(seat.into()), *vote.signature())
-            })
-            .collect();
+        let votes = self.votes(statement, &[0, 1, 2]);
         Certificate { statement, votes }
     }
+}
+
+fn path(block: &[SignedTransaction]) -> MerkleProof {
+    let leaves = block.iter().map(SignedTransaction::leaf).collect();
+    MerkleTree::new(leaves).proof(1).expect("three leaves")
+}
+
+/// The seats 0 and 2 attest every block.
+fn lane_config(lane: Lane) -> LaneConfig {
+    LaneConfig {
+        parameters: LaneParameters {
+            lane,
+            policy: Policy::Exact,
+            weights: LaneWeights {
+                latency: 1,
+                security: 1,
+                cost: 1,
+            },
+            min_verifiers: 1,
+            max_verifiers: 4,
+            min_transactions: 1,
+            max_transactions: 8,
+            transaction_bytes: 512,
+            roles: vec![Role::Hospital],
+            quota: 0,
+            wait_max_ms: 1_000,
+            reserved_percent: 5,
+        },
+        verifiers: Verifiers::Chosen(committee()),
+        transaction_limit: 8,
+    }
+}
+
+fn committee() -> Vec<Seat> {
+    vec![Seat::new(0), Seat::new(2)]
 }
 
 fn epoch_config(seed: u8, epoch: Epoch) -> EpochConfig {
@@ -161,7 +239,7 @@ fn epoch_config(seed: u8, epoch: Epoch) -> EpochConfig {
             epoch,
             block_bytes: 1 << 20,
             security_exponent: 2,
-            lanes: vec![],
+            lanes: Lane::ALL.map(lane_config).into(),
         },
     }
 }

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use salus_primitives::ids::Epoch;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -127,6 +128,68 @@ fn replay_ends_with_json_and_its_proofs_verify() {
         }
         std::fs::write(&file, good).unwrap();
     }
+}
+
+/// An attestation of the whole committee is checked from files alone, with what it is worth; one of a part of it is shown as that, and
+/// does not succeed.
+#[test]
+fn attestations_verify_and_say_what_they_are_worth() {
+    let (folder, chain) = bedside();
+    let transaction = crate::light::transaction(chain.genesis());
+    let epoch = Epoch::new(1);
+    for (name, seats) in [("whole", &[0, 2][..]), ("part", &[2]), ("strange", &[1])] {
+        let bytes = chain.attest(epoch, &transaction, seats);
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    std::fs::write(folder.path().join("anchor"), chain.anchor()).unwrap();
+    let verify = |name: &str| {
+        run(
+            folder.path(),
+            &format!("verify --anchor anchor --attestation {name} --json"),
+        )
+    };
+
+    let whole = verify("whole");
+    let shown = last_line(&whole);
+    assert!(whole.status.success(), "{shown}");
+    assert_eq!(shown["attested"], true);
+    assert_eq!(shown["transaction"], transaction.body.id().to_string());
+    assert_eq!(
+        (&shown["votes"], &shown["verifiers"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(shown["security"], 0.25);
+    assert_eq!(
+        (&shown["all_corrupt"], &shown["all_corrupt_if_chosen"]),
+        (&0.0.into(), &0.0.into())
+    );
+
+    let part = verify("part");
+    let shown = last_line(&part);
+    assert_eq!(part.status.code(), Some(1));
+    assert_eq!(
+        (&shown["attested"], &shown["votes"]),
+        (&false.into(), &1.into())
+    );
+    assert_eq!(
+        (&shown["all_corrupt"], &shown["all_corrupt_if_chosen"]),
+        (&0.5.into(), &1.0.into())
+    );
+
+    let strange = verify("strange");
+    assert_eq!(strange.status.code(), Some(1));
+    assert!(
+        last_line(&strange)["reason"]
+            .as_str()
+            .unwrap()
+            .contains("not in the committee")
+    );
+    let people = run(folder.path(), "verify --anchor anchor --attestation whole");
+    assert!(
+        stdout(&people).contains("this is not final"),
+        "{}",
+        stdout(&people)
+    );
 }
 
 /// A proof of a later epoch holds with the file that the replay kept, or with a node's changes; without them the answer names

@@ -263,3 +263,71 @@ fn a_checkpoint_is_whole_or_refused() {
         Ok(client(&chain))
     );
 }
+
+/// The committee's votes are checked from the anchor alone, also in a later epoch, and say how many of how many.
+#[test]
+fn attestation_is_checked_from_the_anchor_alone() {
+    let chain = Chain::new(1);
+    let transaction = transaction(chain.genesis());
+    let id = transaction.body.id();
+    let mut client = LightClient::new(&chain.anchor(), None).unwrap();
+    let early = chain.attest(Epoch::new(2), &transaction, &[0]);
+    assert_eq!(
+        client.attestation(&early, &id),
+        Err(LightError::UnknownEpoch {
+            have: Epoch::new(1),
+            need: Epoch::new(2)
+        })
+    );
+    client
+        .advance(&codec::encode(&chain.change(Epoch::new(1))))
+        .unwrap();
+
+    for (epoch, seats) in [(1, &[0][..]), (1, &[0, 2]), (2, &[2]), (2, &[0, 2])] {
+        let bytes = chain.attest(Epoch::new(epoch), &transaction, seats);
+
+        let attested = client.attestation(&bytes, &id).unwrap();
+
+        assert_eq!((attested.votes, attested.verifiers), (seats.len(), 2));
+        assert_eq!(attested.epoch, Epoch::new(epoch));
+        let odds = client.odds(&attested).unwrap();
+        let share = seats.len() as f64 / 4.0;
+        assert!((odds.security - share * share).abs() < 1e-12, "{odds:?}");
+        // one of four can be corrupt: never two
+        assert_eq!(
+            odds.all_corrupt_if_chosen,
+            if seats.len() > 1 { 0.0 } else { 1.0 }
+        );
+    }
+}
+
+/// Votes of others than the committee, for another transaction or of another chain, attest nothing.
+#[test]
+fn attestation_of_others_is_refused() {
+    let chain = Chain::new(1);
+    let transaction = transaction(chain.genesis());
+    let id = transaction.body.id();
+    let client = LightClient::new(&chain.anchor(), None).unwrap();
+    let good = chain.attest(Epoch::new(1), &transaction, &[0, 2]);
+
+    for seats in [&[1][..], &[0, 3], &[2, 0], &[0, 0], &[]] {
+        let bytes = chain.attest(Epoch::new(1), &transaction, seats);
+        assert!(
+            matches!(
+                client.attestation(&bytes, &id),
+                Err(LightError::Attestation(_))
+            ),
+            "{seats:?}"
+        );
+    }
+    assert!(matches!(
+        client.attestation(&good, &TxId([9; 32])),
+        Err(LightError::Proof(ProofError::OtherTransaction { .. }))
+    ));
+    let other = LightClient::new(&Chain::new(2).anchor(), None).unwrap();
+    assert!(other.attestation(&good, &id).is_err());
+    assert!(matches!(
+        client.attestation(&good[..good.len() - 1], &id),
+        Err(LightError::Encoding { .. })
+    ));
+}

@@ -35,6 +35,12 @@ pub(crate) struct Faults {
     pub(crate) garbage: bool,
     /// Whether nothing becomes final.
     pub(crate) stuck: bool,
+    /// Whether no committee votes.
+    pub(crate) unattested: bool,
+    /// Attestations with a changed byte.
+    pub(crate) false_attestations: u32,
+    /// Whether there are no events to follow, as in an earlier version.
+    pub(crate) without_events: bool,
     /// How many epochs have ended; proofs are of the next one.
     pub(crate) ended: u64,
     /// After how many proofs an epoch ends; none does for 0.
@@ -79,6 +85,8 @@ struct State {
     transactions: BTreeMap<TxId, SignedTransaction>,
     submissions: u32,
     proofs: u32,
+    /// In which epoch each transaction was proven last.
+    proven: BTreeMap<TxId, Epoch>,
     /// From which epochs changes were asked for.
     asked: Vec<u64>,
 }
@@ -95,6 +103,7 @@ impl FakeNode {
             transactions: BTreeMap::new(),
             submissions: 0,
             proofs: 0,
+            proven: BTreeMap::new(),
             asked: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));
@@ -192,6 +201,10 @@ impl State {
             ("GET", ["v1", "epochs"]) => self.changes(query),
             ("POST", ["v1", "transactions"]) => self.submit(body),
             ("GET", ["v1", "transactions", id]) => self.status(id.parse().unwrap()),
+            ("GET", ["v1", "transactions", id, "events"]) => self.events(id.parse().unwrap()),
+            ("GET", ["v1", "transactions", id, "attestation"]) => {
+                self.attestation(id.parse().unwrap())
+            }
             ("GET", ["v1", "transactions", id, "proof"]) => self.proof(id.parse().unwrap()),
             _ => panic!("the edge asked for {method} {target}"),
         }
@@ -249,6 +262,52 @@ impl State {
         )
     }
 
+    /// Everything at once: the way of a transaction whose committee of two is quick.
+    fn events(&mut self, id: TxId) -> Reply {
+        if self.faults.without_events {
+            return not_found("no_such_path");
+        }
+        if take(&mut self.faults.forgotten) || !self.transactions.contains_key(&id) {
+            return not_found("unknown_transaction");
+        }
+        let step = |status, votes| {
+            let attesting = match votes {
+                _ if self.faults.unattested => "null".to_owned(),
+                0 => "null".to_owned(),
+                votes => {
+                    format!(r#"{{"height":1,"lane":"routine","votes":{votes},"verifiers":2}}"#)
+                }
+            };
+            format!(
+                "event: progress\ndata: {{\"id\":\"{id}\",\"status\":\"{status}\",\"attesting\":{attesting}}}\n\n:\n\n"
+            )
+        };
+        let steps = [("pending", 0), ("pending", 1), ("pending", 2), ("final", 2)];
+        let told = if self.faults.stuck { 1 } else { steps.len() };
+        let events: String = steps[..told]
+            .iter()
+            .map(|(status, votes)| step(status, *votes))
+            .collect();
+        Reply(
+            200,
+            "content-type: text/event-stream\r\n",
+            events.into_bytes(),
+        )
+    }
+
+    fn attestation(&mut self, id: TxId) -> Reply {
+        if self.faults.unattested {
+            return not_found("not_kept");
+        }
+        let epoch = self.proven.get(&id).copied().unwrap_or(Epoch::new(1));
+        let mut attestation = self.chain.attest(epoch, &self.transactions[&id], &[0, 2]);
+        if take(&mut self.faults.false_attestations) {
+            let last = attestation.len() - 1;
+            attestation[last] ^= 1;
+        }
+        Reply(200, "", attestation)
+    }
+
     fn changes(&mut self, query: &str) -> Reply {
         let from: u64 = query.strip_prefix("from=").unwrap().parse().unwrap();
         self.asked.push(from);
@@ -258,7 +317,7 @@ impl State {
             Changes::All => all(from).collect(),
             Changes::OneByOne if from <= self.faults.ended => change(from),
             Changes::OneByOne | Changes::Nothing => Vec::new(),
-            Changes::Repeated => change(1).repeat(1_000),
+            Changes::Repeated => change(1).repeat(500),
             Changes::OtherChain => Chain::new(77).change(Epoch::new(from)).framed(),
             Changes::Forged => {
                 let mut forged = self.chain.change(Epoch::new(from));
@@ -290,6 +349,7 @@ impl State {
             self.faults.ended += 1;
         }
         let epoch = Epoch::new(self.faults.ended + 1);
+        self.proven.insert(id, epoch);
         let transaction = &self.transactions[&id];
         let mut proof = self.chain.finalize_in(epoch, transaction, outcome);
         if take(&mut self.faults.forged) {
@@ -298,6 +358,11 @@ impl State {
         }
         Reply(200, "", proof)
     }
+}
+
+fn not_found(code: &str) -> Reply {
+    let body = format!(r#"{{"error":{{"code":"{code}","message":""}}}}"#);
+    Reply(404, "", body.into_bytes())
 }
 
 fn refusal(code: &str) -> Reply {

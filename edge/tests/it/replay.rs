@@ -169,6 +169,72 @@ fn real_bedside_file_is_proven() {
     assert_eq!(summary.alarms.raised, 49);
 }
 
+/// What the whole committee has attested is counted, in its lane, once it has been checked; and no later than it is final.
+#[test]
+fn checked_attestations_are_counted_by_lane() {
+    let bedside = Bedside::new();
+    let node = FakeNode::start(&bedside.chain, Faults::default());
+    let mut replay = bedside.replay(&[&node], 100);
+    replay.save_proofs = Some(bedside.path("proofs"));
+
+    let summary = replay.run_alarming(std::io::sink()).unwrap();
+
+    assert_all_proven(&summary);
+    let json = summary.to_json();
+    for (lane, values) in json["lanes"].as_object().expect("lanes") {
+        assert_eq!(values["attested"], values["final"], "{lane}");
+        assert!(values["attested_ms"]["p50"].is_number(), "{values}");
+    }
+    let kept = std::fs::read_dir(bedside.path("proofs")).expect("a folder");
+    let kept = kept.filter(|file| {
+        let name = file.as_ref().expect("readable").file_name();
+        name.to_string_lossy().ends_with(".attestation")
+    });
+    assert_eq!(kept.count() as u64, summary.proven);
+}
+
+/// Without attestations, with false ones, and at a node that has no events to follow: everything is proven all the same, and what was not
+/// checked does not count.
+#[test]
+fn finality_and_proof_need_no_attestation() {
+    for (faults, bad_proofs) in [
+        (
+            Faults {
+                unattested: true,
+                ..Faults::default()
+            },
+            0,
+        ),
+        (
+            Faults {
+                without_events: true,
+                ..Faults::default()
+            },
+            0,
+        ),
+        (
+            Faults {
+                false_attestations: u32::MAX,
+                ..Faults::default()
+            },
+            1,
+        ),
+    ] {
+        let bedside = Bedside::new();
+        let node = FakeNode::start(&bedside.chain, faults);
+
+        let summary = bedside
+            .replay(&[&node], 10)
+            .run_alarming(std::io::sink())
+            .unwrap();
+
+        assert_all_proven(&summary);
+        assert!(summary.attested.is_empty(), "{summary}");
+        assert_eq!(summary.bad_proofs, bad_proofs * summary.proven);
+        assert!(summary.to_json()["lanes"]["routine"]["attested_ms"].is_null());
+    }
+}
+
 /// Dead, garbled, forgetful and lying nodes beside a good one: everything is proven, and every fault is counted.
 #[test]
 fn bad_nodes_beside_a_good_one_do_no_harm() {

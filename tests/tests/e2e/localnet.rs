@@ -77,16 +77,39 @@ fn simulated_readings_are_final_everywhere_and_proven_from_files_alone() {
     assert_eq!(summary["rejected"], 0);
     assert_eq!(summary["validators"], 4);
     assert_eq!(summary["state_roots_agree"], true);
+    let mut attested = 0;
     for (lane, values) in summary["lanes"].as_object().expect("lanes") {
-        assert_eq!(names(values), ["final", "latency_ms"], "{lane}");
+        assert_eq!(
+            names(values),
+            [
+                "attested",
+                "attested_ms",
+                "final",
+                "latency_ms",
+                "m",
+                "theta"
+            ],
+            "{lane}"
+        );
         assert_eq!(
             names(&values["latency_ms"]),
             ["max", "p50", "p99"],
             "{lane}"
         );
+        let count = |name: &str| values[name].as_u64().expect("a count");
+        assert!((1..=4).contains(&count("m")), "{lane}: {values}");
+        assert!(count("theta") > 0, "{lane}: {values}");
+        assert!(count("attested") <= count("final"), "{lane}: {values}");
+        if count("attested") > 0 {
+            let attested = names(&values["attested_ms"]);
+            assert_eq!(attested, ["max", "p50", "p99"], "{lane}");
+        }
+        attested += count("attested");
     }
+    assert!(attested > 0, "nothing was attested: {summary}");
 
     let genesis = summary["genesis_hash"].as_str().expect("a hash");
+    assert_eq!(attestations(&kept.join("proofs"), genesis), attested);
     let kept = Kept {
         anchor: kept.join("anchor"),
         epochs: kept.join("proofs/epochs"),
@@ -169,6 +192,20 @@ fn proofs_by_epoch(folder: &Path, genesis: &str) -> BTreeMap<Epoch, Vec<PathBuf>
         }
     }
     proofs
+}
+
+/// Checks every attestation in a folder, each of a whole committee; says how many there are.
+fn attestations(folder: &Path, genesis: &str) -> u64 {
+    let client = client_of(folder, genesis);
+    let files = std::fs::read_dir(folder).expect("proofs");
+    let paths = files.map(|entry| entry.expect("an entry").path());
+    let attested = paths
+        .filter(|path| path.extension().is_some_and(|kind| kind == "attestation"))
+        .map(|path| {
+            let bytes = std::fs::read(&path).expect("an attestation");
+            client.any_attestation(&bytes).expect("it holds")
+        });
+    attested.filter(|attested| attested.is_complete()).count() as u64
 }
 
 /// A light client that has followed all changes in a folder.

@@ -6,8 +6,9 @@ use super::device::EdgeSummary;
 use super::homes::Homes;
 use super::validators::Validators;
 use salus_primitives::ids::{GenesisHash, Height};
+use salus_primitives::lanes::EpochLanes;
 use salus_primitives::transaction::TxId;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub(super) struct Report {
     /// How many distinct transactions were proven.
     transactions: usize,
     edge: EdgeSummary,
+    /// How blocks were configured at the end.
+    lanes: EpochLanes,
 }
 
 impl Report {
@@ -53,6 +56,7 @@ impl Report {
             final_on.push((validator.name().to_owned(), count));
         }
         let (final_height, state_roots_agree) = compare_roots(validators, end, interrupt)?;
+        let lanes = validators.hospital().client().lanes()?;
         let next = Height::new(final_height).next();
         let epoch = homes.genesis().parameters.epoch_at(next).get();
         Ok(Self {
@@ -64,6 +68,7 @@ impl Report {
             final_on,
             transactions: ids.len(),
             edge,
+            lanes,
         })
     }
 
@@ -90,7 +95,7 @@ impl Report {
             "final": self.edge.r#final,
             "rejected": self.edge.rejected,
             "proven": self.edge.proven,
-            "lanes": self.edge.lanes,
+            "lanes": self.lanes(),
             "absent_samples": self.edge.absent_samples,
             "absent_rows": self.edge.absent_rows,
             "alarm_ms_max": self.edge.alarm_ms_max,
@@ -99,17 +104,38 @@ impl Report {
         })
     }
 
+    /// What the device measured in each lane, with how many verifiers attest its blocks and how many transactions these hold at most:
+    /// `m` and `theta` of the last epoch.
+    fn lanes(&self) -> Map<String, Value> {
+        let mut lanes = self.edge.lanes.clone();
+        for (name, values) in &mut lanes {
+            let lane = name.parse().ok().and_then(|lane| self.lanes.lane(lane));
+            if let (Some(lane), Some(values)) = (lane, values.as_object_mut()) {
+                values.insert("m".to_owned(), lane.verifiers.count().into());
+                values.insert("theta".to_owned(), lane.transaction_limit.into());
+            }
+        }
+        lanes
+    }
+
     /// For people.
     pub(super) fn table(&self) -> String {
         let edge = &self.edge;
         let mut text = format!(
-            "\n{:<12} {:>8} {:>10} {:>10} {:>10}\n",
-            "lane", "final", "p50 ms", "p99 ms", "max ms"
+            "\n{:<12} {:>4} {:>6} {:>9} {:>10} {:>8} {:>10} {:>10} {:>10}\n",
+            "lane", "m", "theta", "attested", "p50 ms", "final", "p50 ms", "p99 ms", "max ms"
         );
-        for (lane, values) in &edge.lanes {
-            let latency = &values["latency_ms"];
+        for (lane, values) in self.lanes() {
+            let (latency, attested) = (&values["latency_ms"], &values["attested_ms"]);
             text.push_str(&format!(
-                "{lane:<12} {:>8} {:>10} {:>10} {:>10}\n",
+                "{lane:<12} {:>4} {:>6} {:>9} {:>10} {:>8} {:>10} {:>10} {:>10}\n",
+                values["m"].to_string(),
+                values["theta"].to_string(),
+                values["attested"].to_string(),
+                match &attested["p50"] {
+                    Value::Null => "-".to_owned(),
+                    median => median.to_string(),
+                },
                 values["final"].to_string(),
                 latency["p50"].to_string(),
                 latency["p99"].to_string(),
