@@ -93,7 +93,7 @@ pub enum Delivery {
         /// The proof, as the node gave it.
         proof: Vec<u8>,
         /// The attestation of the whole committee of its block, if the node told of one in time and it holds.
-        attested: Option<Attestation>,
+        attested: Option<Box<Attestation>>,
     },
     /// Its lane is full.
     Later(Duration),
@@ -270,7 +270,7 @@ impl Nodes {
                         return Delivery::Proven {
                             receipt,
                             proof,
-                            attested,
+                            attested: attested.map(Box::new),
                         };
                     }
                 }

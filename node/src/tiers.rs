@@ -296,3 +296,151 @@ impl Kept {
         Some((*view, votes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use salus_primitives::block::BlockConfig;
+    use salus_primitives::codec::Blob;
+    use salus_primitives::crypto::sign::PublicKey;
+    use salus_primitives::hash::Digest;
+    use salus_primitives::ids::{ContractId, Epoch, GenesisHash};
+    use salus_primitives::signed::Signed;
+    use salus_primitives::state::StateRoot;
+    use salus_primitives::time::Timestamp;
+    use salus_primitives::transaction::{Call, SignedTransaction, Transaction};
+
+    fn transaction(number: u64) -> SignedTransaction {
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&number.to_le_bytes());
+        Signed {
+            body: Transaction {
+                genesis: GenesisHash([1; 32]),
+                sender: PublicKey([2; 32]),
+                lane: Lane::Routine,
+                valid_until: Height::new(9),
+                nonce,
+                call: Call {
+                    contract: ContractId::new(1),
+                    payload: Blob(vec![]),
+                },
+            },
+            signature: Signature([3; 64]),
+        }
+    }
+
+    /// A block with a committee of the seats 0 and 1.
+    fn block(height: u64, view: u64, transactions: &[u64]) -> Block {
+        Block {
+            header: Header {
+                height: Height::new(height),
+                epoch: Epoch::new(1),
+                view: View::new(view),
+                parent: BlockId([4; 32]),
+                time: Timestamp::from_millis(view),
+                manager: Seat::new(0),
+                lane: Lane::Routine,
+                config: BlockConfig {
+                    verifier_count: 2,
+                    transaction_limit: 100,
+                    committee: vec![Seat::new(0), Seat::new(1)],
+                },
+                transaction_count: 0,
+                transaction_root: Digest::default(),
+                parent_state_root: StateRoot::default(),
+                parent_receipt_root: Digest::default(),
+                next_epoch: None,
+            },
+            transactions: transactions.iter().map(|it| transaction(*it)).collect(),
+        }
+    }
+
+    fn id(number: u64) -> TxId {
+        transaction(number).body.id()
+    }
+
+    fn learn(tiers: &Tiers, block: &Block, known_since: Vec<Instant>) {
+        let ids: Vec<TxId> = block.transactions.iter().map(|it| it.body.id()).collect();
+        tiers.learn(block.id(), block, &ids, known_since);
+    }
+
+    fn attest(tiers: &Tiers, block: &Block, view: u64, seat: u16) -> bool {
+        let vote = CommitteeVote {
+            block: block.id(),
+            view: View::new(view),
+            seat: Seat::new(seat),
+            signature: Signature([seat as u8; 64]),
+        };
+        tiers.attest(vote).is_some()
+    }
+
+    fn votes(tiers: &Tiers, number: u64) -> Option<usize> {
+        tiers
+            .attesting(&id(number))
+            .map(|attesting| attesting.votes)
+    }
+
+    /// The latency of a block is told once, however many views its committee completes.
+    #[test]
+    fn completion_is_told_once() {
+        let tiers = Tiers::default();
+        let block = block(1, 1, &[1]);
+        learn(&tiers, &block, vec![Instant::now()]);
+
+        let told = [(1, 0), (2, 1), (1, 1), (1, 1), (2, 0)]
+            .map(|(view, seat)| attest(&tiers, &block, view, seat));
+
+        assert_eq!(told, [false, false, true, false, false]);
+    }
+
+    /// A transaction may stand in a block that is lost and in a later one: the final one counts, and before that the latest.
+    #[test]
+    fn the_final_or_the_latest_block_counts() {
+        let tiers = Tiers::default();
+        let (early, late) = (block(1, 1, &[1, 2]), block(1, 5, &[1]));
+        for block in [&early, &late] {
+            learn(&tiers, block, Vec::new());
+        }
+        attest(&tiers, &early, 1, 0);
+        attest(&tiers, &early, 1, 1);
+        assert_eq!(votes(&tiers, 1), None, "nobody has attested the later one");
+        attest(&tiers, &late, 5, 0);
+        assert_eq!((votes(&tiers, 1), votes(&tiers, 2)), (Some(1), Some(2)));
+
+        tiers.finalize(&[early.id()], Height::new(1));
+
+        assert_eq!((votes(&tiers, 1), votes(&tiers, 2)), (Some(2), Some(2)));
+        assert_eq!(
+            tiers.attestation(&id(1)).expect("kept").header,
+            early.header
+        );
+    }
+
+    /// However many blocks come, final or not, what is kept is bounded, and the latest are kept.
+    #[test]
+    fn the_oldest_blocks_make_room() {
+        let tiers = Tiers::default();
+        let many: Vec<u64> = (0..1_000).collect();
+        for height in 1..=300 {
+            let numbers: Vec<u64> = many.iter().map(|it| height * 1_000 + it).collect();
+            let block = block(height, height, &numbers);
+            learn(&tiers, &block, Vec::new());
+            attest(&tiers, &block, height, 0);
+            if height % 2 == 0 {
+                tiers.finalize(&[block.id()], Height::new(height - 1));
+            }
+        }
+
+        let blocks = tiers.locked();
+        let kept: usize = blocks.kept.values().map(Kept::entries).sum();
+        assert_eq!(kept, blocks.entries);
+        assert!(kept <= ENTRIES_MAX && kept > ENTRIES_MAX / 2, "{kept}");
+        assert_eq!(blocks.order.len(), blocks.kept.len());
+        assert!(blocks.of_transaction.len() <= kept);
+        drop(blocks);
+        assert_eq!(
+            (votes(&tiers, 300_001), votes(&tiers, 2_001)),
+            (Some(1), None)
+        );
+    }
+}
