@@ -3,13 +3,15 @@
 //! Nodes are those of the [simulator](crate::sim): the production replica, execution and ledger. Around them stands a [`world`] with distances,
 //! uplinks and processors of stated speed, counted in microseconds. Nothing fails here; the simulator's properties are checked all the
 //! same. Everything follows from the seed.
+//!
+//! [`founding`] makes the chain, [`load`] says what clients ask for, [`cost`] what work takes, and [`report`] what came of it.
 
 mod clients;
 mod cluster;
 pub mod cost;
+pub mod founding;
 pub mod load;
 pub mod plot;
-pub mod policy;
 mod record;
 pub mod report;
 mod station;
@@ -18,9 +20,9 @@ pub mod world;
 
 use cluster::Cluster;
 use load::Load;
-use policy::Policy;
 use report::Row;
 use salus_primitives::crypto::sign::remembering_verdicts;
+use salus_primitives::lanes::Policy;
 use world::World;
 
 /// One run.
@@ -47,9 +49,6 @@ pub enum ExperimentError {
     /// The devices were not registered in time.
     #[error("the network registered no devices within {0} virtual seconds")]
     NotReady(u64),
-    /// A lane's problem has no solution.
-    #[error(transparent)]
-    Problem(#[from] salus_contracts::native::blockcfg::solver::ProblemError),
 }
 
 impl Experiment {
@@ -60,7 +59,7 @@ impl Experiment {
     pub fn run(&self) -> Result<Vec<Row>, ExperimentError> {
         // what one node checked, the others check alike: only the virtual time counts
         remembering_verdicts(|| {
-            let mut cluster = Cluster::new(self, World::new(self.validators))?;
+            let mut cluster = Cluster::new(self, World::new(self.validators));
             cluster.carry_out()?;
             Ok(report::rows(self, &cluster))
         })

@@ -1,10 +1,10 @@
 //! The experiments in small: what they print has its shape, repeats, and shows that an urgent lane is not starved.
 
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::Policy;
 use salus_tests::experiment::Experiment;
 use salus_tests::experiment::load::Load;
 use salus_tests::experiment::plot::Figure;
-use salus_tests::experiment::policy::Policy;
 use salus_tests::experiment::report::{Row, csv};
 
 fn run(policy: Policy, load: Load) -> Vec<Row> {

@@ -3,9 +3,9 @@
 use anyhow::Context as _;
 use clap::Parser;
 use salus_tests::experiment::Experiment;
+use salus_tests::experiment::founding::POLICIES;
 use salus_tests::experiment::load::Load;
 use salus_tests::experiment::plot::Figure;
-use salus_tests::experiment::policy::Policy;
 use salus_tests::experiment::report::{Row, csv};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', default_values_t = [4, 20, 50], value_parser = clap::value_parser!(u64).range(4..=100))]
     validators: Vec<u64>,
     /// How long transactions are submitted that count, in virtual seconds.
-    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     /// How many runs at once; all cores by default.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
     let mut experiments = Vec::new();
     for validators in &arguments.validators {
         for load in Load::ALL {
-            for policy in Policy::ALL {
+            for policy in POLICIES {
                 experiments.push(Experiment {
                     seed: arguments.seed,
                     validators: usize::try_from(*validators)?,

@@ -5,23 +5,22 @@
 
 use super::clients::Clients;
 use super::cost;
+use super::founding::{answers_per_second, found, lane_of};
 use super::load::Demand;
-use super::policy::{LaneChoice, answers_per_second, lanes_for};
 use super::record::Record;
 use super::station::{Station, Task};
 use super::uplink::Parcel;
 use super::world::World;
 use super::{Experiment, ExperimentError};
-use crate::keys::chain_with;
 use crate::sim::check::Checks;
 use crate::sim::node::{Node, Outgoing, Target};
 use salus_consensus::clock::{Monotonic, Now};
-use salus_genesis::spec::{ConsensusSpec, LanesSpec};
+use salus_genesis::block::GenesisBlock;
 use salus_node::replica::Input;
-use salus_primitives::block::Header;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::{EntityId, Height, Seat};
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::LaneConfig;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::{TxId, VerifiedTransaction};
 use std::cmp::Reverse;
@@ -33,7 +32,7 @@ use std::sync::Arc;
 pub(super) struct Cluster {
     experiment: Experiment,
     world: World,
-    pub(super) lanes: Vec<LaneChoice>,
+    genesis: Arc<GenesisBlock>,
     network_keys: Vec<PublicKey>,
     /// The seat of each node.
     seats: Vec<Seat>,
@@ -87,18 +86,10 @@ const WARM_UP_SECONDS: u64 = 3;
 const DRAIN_SECONDS: u64 = 60;
 /// Journals are rewritten beyond so many bytes: as production does, and not at every vote as small ones would be beside large blocks.
 const JOURNAL_BYTES: u64 = 16 * 1024 * 1024;
-/// Most bytes of transactions in a block: an emergency waits behind no more than these.
-const BLOCK_BYTES: u64 = 256 * 1024;
-/// Covers half of the longest round trip, a large block on 49 links, and the slowest validator.
-const DELTA_MS: u64 = 500;
 
 impl Cluster {
-    pub(super) fn new(experiment: &Experiment, world: World) -> Result<Self, ExperimentError> {
-        let lanes = lanes_for(experiment.policy, &world)?;
-        let weights = vec![1; world.len()];
-        let (genesis, keys) = chain_with(&weights, |consensus, spec| {
-            configure(consensus, spec, &lanes);
-        });
+    pub(super) fn new(experiment: &Experiment, world: World) -> Self {
+        let (genesis, keys) = found(&world, experiment.policy);
         let genesis = Arc::new(genesis);
         let network_keys: Vec<PublicKey> = keys.iter().map(|it| it.network.public()).collect();
         let seats = network_keys
@@ -117,21 +108,21 @@ impl Cluster {
                 Station::new(node.with_journal_of(JOURNAL_BYTES))
             })
             .collect();
-        Ok(Self {
+        Self {
             experiment: *experiment,
             record: Record::new(world.len()),
             world,
-            lanes,
+            genesis: Arc::clone(&genesis),
             checks: Checks::new(Arc::clone(&genesis), peers),
             network_keys,
             seats,
             stations,
-            clients: Clients::new(experiment.seed, Arc::clone(&genesis), &keys),
+            clients: Clients::new(experiment.seed, genesis, &keys),
             demand_ends_us: 0,
             now_us: 0,
             sequence: 0,
             queue: BinaryHeap::new(),
-        })
+        }
     }
 
     /// Starts the nodes, registers a device for each, lets the clients work, and waits for the last transaction that counts.
@@ -259,8 +250,7 @@ impl Cluster {
             return;
         };
         if let Task::Frame { parcel, .. } = &task {
-            let committee = committee(&self.lanes, &self.seats);
-            self.record.seen(self.now_us, node, parcel, committee);
+            self.record.seen(self.now_us, node, parcel);
         }
         let (input, cost) = station.price(task, &self.network_keys);
         self.input(node, input, cost);
@@ -282,8 +272,7 @@ impl Cluster {
             match item {
                 Outgoing::Frame { to, frame } => {
                     let parcel = Rc::new(Parcel::new(&frame));
-                    let committee = committee(&self.lanes, &self.seats);
-                    self.record.seen(self.now_us, node, &parcel, committee);
+                    self.record.seen(self.now_us, node, &parcel);
                     for to in self.receivers(node, &to) {
                         self.stations[node].uplink.push(to, Rc::clone(&parcel));
                     }
@@ -374,7 +363,7 @@ impl Cluster {
 
     /// A device hands its hospital's node a reading of this kind.
     fn submit(&mut self, node: usize, kind: Lane) {
-        let lane = self.experiment.policy.lane(kind);
+        let lane = lane_of(self.experiment.policy, kind);
         let head = self.stations[node].node.final_height();
         let transaction = self.clients.reading(node, kind, lane, head);
         let id = self.arrive(node, transaction);
@@ -388,6 +377,12 @@ impl Cluster {
         id
     }
 
+    /// The lane as it is in the epoch of the experiment.
+    pub(super) fn lane(&self, lane: Lane) -> &LaneConfig {
+        let config = self.genesis.first.lanes.lane(lane);
+        config.expect("an epoch has all lanes")
+    }
+
     /// The paper's C of a block: what its verifiers do in a second, at a price of 1.
     pub(super) fn price(&self, committee: &[Seat]) -> f64 {
         (0..)
@@ -395,35 +390,6 @@ impl Cluster {
             .filter(|(_, seat)| committee.contains(seat))
             .map(|(node, _)| answers_per_second(&self.world, node))
             .sum()
-    }
-}
-
-/// The committee of a block: the lane's chosen verifiers, or those that its header names.
-fn committee<'a>(lanes: &'a [LaneChoice], seats: &'a [Seat]) -> impl Fn(&Header) -> Vec<Seat> + 'a {
-    |header| match &lanes[header.lane.index()].chosen {
-        Some(chosen) => chosen.iter().map(|node| seats[*node]).collect(),
-        None => header.config.committee.clone(),
-    }
-}
-
-fn configure(consensus: &mut ConsensusSpec, spec: &mut LanesSpec, lanes: &[LaneChoice]) {
-    consensus.delta_ms = DELTA_MS;
-    consensus.delta_max_ms = 8 * DELTA_MS;
-    consensus.block_bytes = BLOCK_BYTES;
-    consensus.epoch_blocks = 1_000_000;
-    let LanesSpec {
-        emergency,
-        monitoring,
-        routine,
-        bulk,
-    } = spec;
-    for (spec, lane) in [emergency, monitoring, routine, bulk]
-        .into_iter()
-        .zip(lanes)
-    {
-        (spec.min_verifiers, spec.max_verifiers) = (lane.verifier_count, lane.verifier_count);
-        (spec.min_transactions, spec.max_transactions) =
-            (lane.transaction_limit, lane.transaction_limit);
     }
 }
 

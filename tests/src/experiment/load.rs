@@ -21,7 +21,7 @@ pub enum Demand {
 }
 
 /// How many bulk transactions wait in all while the network is saturated.
-pub const BACKLOG: usize = 1_000;
+pub const BACKLOG: usize = 2_000;
 
 impl Load {
     /// Both.
@@ -40,7 +40,7 @@ impl Load {
     #[must_use]
     pub const fn demand(self, lane: Lane) -> Demand {
         match (lane, self) {
-            (Lane::Emergency, _) => Demand::PerMinute(60),
+            (Lane::Emergency, _) => Demand::PerMinute(90),
             (Lane::Monitoring | Lane::Routine, _) => Demand::PerMinute(30),
             (Lane::Bulk, Self::Light) => Demand::PerMinute(15),
             (Lane::Bulk, Self::Saturating) => Demand::Waiting(BACKLOG),
@@ -57,3 +57,6 @@ pub const fn reading_bytes(lane: Lane) -> usize {
         Lane::Bulk => 4_096,
     }
 }
+
+/// What of a transaction with a reading is not the reading, in bytes: names, commitment, signature.
+pub const OVERHEAD_BYTES: usize = 430;

@@ -1,11 +1,12 @@
 //! The figures: a panel for each size of network and load, bars by lane and policy, on a logarithmic axis.
 
+use super::founding::POLICIES;
 use super::load::Load;
-use super::policy::Policy;
 use super::report::Row;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::Policy;
 use std::collections::BTreeSet;
 
 /// Why a figure was not drawn.
@@ -121,7 +122,7 @@ impl Figure {
     fn draw_head(self, head: &Area<'_>) -> Result<(), DrawError> {
         head.draw(&Text::new(self.title(), (12, 10), TITLE))
             .map_err(drawing)?;
-        for (n, policy) in (0i32..).zip(Policy::ALL) {
+        for (n, policy) in (0i32..).zip(POLICIES) {
             let x = 14 + 110 * n;
             head.draw(&Rectangle::new(
                 [(x, 38), (x + 14, 52)],
@@ -169,7 +170,7 @@ impl Figure {
             let (bar, line) = self.values(row);
             let (Some(lane), Some(policy)) = (
                 (0u32..).zip(Lane::ALL).find(|(_, it)| *it == row.lane),
-                (0u32..).zip(Policy::ALL).find(|(_, it)| *it == row.policy),
+                (0u32..).zip(POLICIES).find(|(_, it)| *it == row.policy),
             ) else {
                 continue;
             };

@@ -4,7 +4,7 @@ use super::uplink::Parcel;
 use salus_consensus::message::Message;
 use salus_consensus::vote::Vote;
 use salus_node::wire::{Frame, Response};
-use salus_primitives::block::{Block, Header};
+use salus_primitives::block::Block;
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::ids::{BlockId, Seat, View};
 use salus_primitives::lane::Lane;
@@ -91,18 +91,12 @@ impl Record {
         self.samples.insert(id, sample);
     }
 
-    /// A node has received a frame, or says one itself. The committee of a block is what `committee` says.
-    pub(super) fn seen(
-        &mut self,
-        now_us: u64,
-        node: usize,
-        parcel: &Parcel,
-        committee: impl Fn(&Header) -> Vec<Seat>,
-    ) {
+    /// A node has received a frame, or says one itself.
+    pub(super) fn seen(&mut self, now_us: u64, node: usize, parcel: &Parcel) {
         let mut touched = BTreeSet::new();
         if let Some(block) = parcel.block() {
             let id = block.id();
-            self.learn(id, block, &parcel.ids, committee);
+            self.learn(id, block, &parcel.ids);
             self.seen[node].bodies.insert(id);
             touched.extend(self.views_of(node, &id));
         }
@@ -119,15 +113,9 @@ impl Record {
         }
     }
 
-    fn learn(
-        &mut self,
-        id: BlockId,
-        block: &Block,
-        ids: &[TxId],
-        committee: impl Fn(&Header) -> Vec<Seat>,
-    ) {
+    fn learn(&mut self, id: BlockId, block: &Block, ids: &[TxId]) {
         self.blocks.entry(id).or_insert_with(|| Known {
-            committee: committee(&block.header),
+            committee: block.header.config.committee.clone(),
             transactions: ids.to_vec(),
         });
     }

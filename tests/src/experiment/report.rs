@@ -2,9 +2,10 @@
 
 use super::Experiment;
 use super::cluster::Cluster;
+use super::founding::lane_of;
 use super::load::Load;
-use super::policy::Policy;
 use salus_primitives::lane::Lane;
+use salus_primitives::lanes::Policy;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -82,15 +83,15 @@ pub(super) fn rows(experiment: &Experiment, cluster: &Cluster) -> Vec<Row> {
             let attested: Vec<u64> = of_lane().filter_map(|it| it.attested_after_us()).collect();
             let finality: Vec<u64> = of_lane().filter_map(|it| it.final_after_us()).collect();
             let transactions = of_lane().count();
-            let choice = &cluster.lanes[experiment.policy.lane(lane).index()];
+            let config = cluster.lane(lane_of(experiment.policy, lane));
             let costs = costs.remove(&lane).unwrap_or_default();
             Row {
                 validators: experiment.validators,
                 load: experiment.load,
                 policy: experiment.policy,
                 lane,
-                verifier_count: choice.verifier_count,
-                transaction_limit: choice.transaction_limit,
+                verifier_count: u16::try_from(config.verifiers.count()).unwrap_or(u16::MAX),
+                transaction_limit: config.transaction_limit,
                 transactions,
                 unattested: transactions - attested.len(),
                 unfinished: transactions - finality.len(),
