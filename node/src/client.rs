@@ -3,6 +3,7 @@
 //! Plain HTTP on purpose, see [`crate::config::API`]. Every call has a time limit, every answer a size limit.
 
 use crate::diagnosis::Explanation;
+use salus_primitives::attestation::{ATTESTATION_MAX, Attestation};
 use salus_primitives::calls::ValidatorKeys;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::PublicKey;
@@ -457,6 +458,28 @@ impl ApiClient {
                 height: None,
                 outcome: None,
             }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether all of the committee of a transaction's block have voted for it; waits for that for at most `wait`. It need not be final
+    /// then, and may be final long before.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn is_attested(&self, id: &TxId, wait: Duration) -> Result<bool, ClientError> {
+        let path = format!(
+            "/v1/transactions/{id}/attestation?timeout_ms={}",
+            wait.as_millis()
+        );
+        match self.get(&path, wait) {
+            Ok(body) => {
+                let attestation: Attestation = codec::decode(&body, ATTESTATION_MAX)
+                    .map_err(|error| self.malformed(&path, &error))?;
+                let verifiers = attestation.header.config.committee.len();
+                Ok(attestation.votes.len() == verifiers)
+            }
+            Err(ClientError::Refused { status: 404, .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -278,6 +278,7 @@ impl Sim {
                         self.send(node, &to, &frame);
                     }
                 }
+                Outgoing::Attested(_) => {}
                 Outgoing::Executed { id, executed } => {
                     let life = self.nodes[node].life();
                     let delay = self.below(self.plan.execution_ms_max + 1);

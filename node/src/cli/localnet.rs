@@ -3,6 +3,7 @@
 //! Every validator and the device are processes of their own, started with the binaries and files that a real network has.
 //! Whatever ends this command, it ends them.
 
+mod bulk;
 mod children;
 mod delegation;
 mod device;
@@ -41,6 +42,10 @@ pub(super) struct Arguments {
     /// Plays a story instead of running devices. It has its own members and load, and ends by itself.
     #[arg(long, value_enum, value_name = "STORY", conflicts_with_all = ["validators", "input", "seconds"])]
     story: Option<StoryName>,
+    /// Submits emergencies by itself, without the device's program: on the idle network, then beside this load, and prints by how much longer
+    /// they take. Half of the seconds go to each.
+    #[arg(long, value_enum, value_name = "LOAD", conflicts_with_all = ["story", "input"])]
+    load: Option<LoadName>,
     /// Ends with one JSON object alone on the last line of stdout; everything else goes to stderr.
     #[arg(long)]
     json: bool,
@@ -54,6 +59,13 @@ pub(super) struct Arguments {
 enum StoryName {
     /// A member's weight goes to another, and comes back: the validators change, while transactions are final.
     Delegation,
+}
+
+/// The loads there are.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LoadName {
+    /// Every validator's bulk lane is full all the time.
+    Bulk,
 }
 
 /// Where people read: stdout, or stderr when stdout belongs to a program.
@@ -155,25 +167,44 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     let console = Console {
         stdout: !arguments.json,
     };
-    match arguments.story {
-        Some(StoryName::Delegation) => delegation::run(
+    match (arguments.story, arguments.load) {
+        (Some(StoryName::Delegation), _) => delegation::run(
             console,
             arguments.epoch_blocks,
             arguments.keep.as_deref(),
             arguments.json,
         ),
-        None => run_devices(&arguments, console),
+        (None, Some(LoadName::Bulk)) => run_bulk(&arguments, console),
+        (None, None) => run_devices(&arguments, console),
     }
 }
 
-fn run_devices(arguments: &Arguments, console: Console) -> Outcome {
+fn run_bulk(arguments: &Arguments, console: Console) -> Outcome {
     let interrupt = Interrupt::listen().map_err(Failure::failed)?;
-    let edge = device::binary()?;
-    if let Some(input) = &arguments.input {
-        std::fs::File::open(input).map_err(|source| {
-            Failure::usage(format!("cannot read --input {}: {source}", input.display()))
-        })?;
+    let homes = make_homes(arguments, console)?;
+    // Stopped when it goes out of scope, whichever way that happens.
+    let mut validators = Validators::start(&homes)?;
+    validators.wait_ready(READY_LIMIT, &interrupt)?;
+    let comparison = bulk::compare(
+        console,
+        &homes,
+        &mut validators,
+        arguments.seconds,
+        &interrupt,
+    )?;
+    validators.stop();
+    console.say(&comparison.table());
+    if arguments.json {
+        println!("{}", comparison.json());
     }
+    Ok(if comparison.is_success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn make_homes(arguments: &Arguments, console: Console) -> Result<Homes, Failure> {
     let shape = Shape {
         weights: vec![1; usize::from(arguments.validators)],
         seats: None,
@@ -186,6 +217,18 @@ fn run_devices(arguments: &Arguments, console: Console) -> Outcome {
         arguments.validators,
         homes.root().display()
     ));
+    Ok(homes)
+}
+
+fn run_devices(arguments: &Arguments, console: Console) -> Outcome {
+    let interrupt = Interrupt::listen().map_err(Failure::failed)?;
+    let edge = device::binary()?;
+    if let Some(input) = &arguments.input {
+        std::fs::File::open(input).map_err(|source| {
+            Failure::usage(format!("cannot read --input {}: {source}", input.display()))
+        })?;
+    }
+    let homes = make_homes(arguments, console)?;
 
     // Stopped when it goes out of scope, whichever way that happens.
     let mut validators = Validators::start(&homes)?;

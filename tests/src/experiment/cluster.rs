@@ -110,7 +110,7 @@ impl Cluster {
             .collect();
         Self {
             experiment: *experiment,
-            record: Record::new(world.len()),
+            record: Record::new(),
             world,
             genesis: Arc::clone(&genesis),
             checks: Checks::new(Arc::clone(&genesis), peers),
@@ -249,9 +249,6 @@ impl Cluster {
         let Some(task) = station.take() else {
             return;
         };
-        if let Task::Frame { parcel, .. } = &task {
-            self.record.seen(self.now_us, node, parcel);
-        }
         let (input, cost) = station.price(task, &self.network_keys);
         self.input(node, input, cost);
     }
@@ -272,12 +269,13 @@ impl Cluster {
             match item {
                 Outgoing::Frame { to, frame } => {
                     let parcel = Rc::new(Parcel::new(&frame));
-                    self.record.seen(self.now_us, node, &parcel);
+                    self.record.learn(&parcel);
                     for to in self.receivers(node, &to) {
                         self.stations[node].uplink.push(to, Rc::clone(&parcel));
                     }
                     self.send(node);
                 }
+                Outgoing::Attested(id) => self.record.on_attested(self.now_us, node, id),
                 Outgoing::Executed { id, executed } => {
                     let station = &mut self.stations[node];
                     let us = station.execution_cost(&id) * self.world.slowness(node);

@@ -1,15 +1,10 @@
 //! What happened to every transaction, as its client's own node sees it.
 
 use super::uplink::Parcel;
-use salus_consensus::message::Message;
-use salus_consensus::vote::Vote;
-use salus_node::wire::{Frame, Response};
-use salus_primitives::block::Block;
-use salus_primitives::certificate::{Certificate, Statement};
-use salus_primitives::ids::{BlockId, Seat, View};
+use salus_primitives::ids::{BlockId, Seat};
 use salus_primitives::lane::Lane;
 use salus_primitives::transaction::TxId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A transaction that counts.
 #[derive(Clone, Debug)]
@@ -38,37 +33,21 @@ struct Known {
     transactions: Vec<TxId>,
 }
 
-/// What one node has seen of a block in a view.
-#[derive(Debug, Default)]
-struct Sight {
-    seats: BTreeSet<Seat>,
-    is_attested: bool,
-}
-
-/// What one node has seen.
-#[derive(Debug, Default)]
-struct Seen {
-    bodies: BTreeSet<BlockId>,
-    votes: BTreeMap<(BlockId, View), Sight>,
-}
-
 /// Everything that is counted.
 #[derive(Debug)]
 pub(super) struct Record {
     samples: BTreeMap<TxId, Sample>,
     blocks: BTreeMap<BlockId, Known>,
-    seen: Vec<Seen>,
     finals: BTreeMap<BlockId, FinalBlock>,
     /// What was submitted earlier does not count.
     counts_from_us: u64,
 }
 
 impl Record {
-    pub(super) fn new(nodes: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             samples: BTreeMap::new(),
             blocks: BTreeMap::new(),
-            seen: (0..nodes).map(|_| Seen::default()).collect(),
             finals: BTreeMap::new(),
             counts_from_us: 0,
         }
@@ -91,62 +70,21 @@ impl Record {
         self.samples.insert(id, sample);
     }
 
-    /// A node has received a frame, or says one itself.
-    pub(super) fn seen(&mut self, now_us: u64, node: usize, parcel: &Parcel) {
-        let mut touched = BTreeSet::new();
+    /// A frame is on its way: if it holds a block, that is known from now on.
+    pub(super) fn learn(&mut self, parcel: &Parcel) {
         if let Some(block) = parcel.block() {
-            let id = block.id();
-            self.learn(id, block, &parcel.ids);
-            self.seen[node].bodies.insert(id);
-            touched.extend(self.views_of(node, &id));
-        }
-        for (seat, statement) in votes_of(&parcel.frame) {
-            if let Statement::Notarize { view, block, .. } = statement {
-                let sight = self.seen[node].votes.entry((block, view)).or_default();
-                if sight.seats.insert(seat) {
-                    touched.insert((block, view));
-                }
-            }
-        }
-        for (block, view) in touched {
-            self.attest(now_us, node, block, view);
+            self.blocks.entry(block.id()).or_insert_with(|| Known {
+                committee: block.header.config.committee.clone(),
+                transactions: parcel.ids.clone(),
+            });
         }
     }
 
-    fn learn(&mut self, id: BlockId, block: &Block, ids: &[TxId]) {
-        self.blocks.entry(id).or_insert_with(|| Known {
-            committee: block.header.config.committee.clone(),
-            transactions: ids.to_vec(),
-        });
-    }
-
-    fn views_of(&self, node: usize, block: &BlockId) -> Vec<(BlockId, View)> {
-        let all = (*block, View::ZERO)..=(*block, View::new(u64::MAX));
-        self.seen[node]
-            .votes
-            .range(all)
-            .map(|(key, _)| *key)
-            .collect()
-    }
-
-    /// Marks what a block holds as attested at a node that has seen the block, and every committee member's vote for it in one view.
-    fn attest(&mut self, now_us: u64, node: usize, block: BlockId, view: View) {
-        let seen = &mut self.seen[node];
-        let (Some(sight), Some(known)) =
-            (seen.votes.get_mut(&(block, view)), self.blocks.get(&block))
-        else {
-            return;
-        };
-        let is_attested = seen.bodies.contains(&block)
-            && known
-                .committee
-                .iter()
-                .all(|seat| sight.seats.contains(seat));
-        if !is_attested || std::mem::replace(&mut sight.is_attested, true) {
-            return;
-        }
-        for id in &known.transactions {
-            if let Some(sample) = self.samples.get_mut(id)
+    /// A node has the votes of all of a block's committee.
+    pub(super) fn on_attested(&mut self, now_us: u64, node: usize, id: BlockId) {
+        let known = self.blocks.get(&id);
+        for transaction in known.map_or(&[][..], |known| &known.transactions) {
+            if let Some(sample) = self.samples.get_mut(transaction)
                 && sample.origin == node
             {
                 sample.attested_us.get_or_insert(now_us);
@@ -211,41 +149,5 @@ impl Sample {
     /// From its submission until its node had it final, in microseconds.
     pub(super) fn final_after_us(&self) -> Option<u64> {
         Some(self.final_us? - self.submitted_us)
-    }
-}
-
-fn votes_of(frame: &Frame) -> Vec<(Seat, Statement)> {
-    let of_vote = |vote: &Vote| (vote.seat, vote.statement);
-    let of_certificates = |certificates: &[Certificate]| -> Vec<(Seat, Statement)> {
-        certificates
-            .iter()
-            .flat_map(|it| it.votes.iter().map(|(seat, _)| (*seat, it.statement)))
-            .collect()
-    };
-    match frame {
-        Frame::Consensus(Message::Proposal(proposal)) => {
-            let mut votes = of_certificates(&proposal.justification);
-            votes.push(of_vote(&proposal.vote));
-            votes
-        }
-        Frame::Consensus(Message::Vote { vote, entry }) => {
-            let mut votes = entry
-                .as_ref()
-                .map(|entry| of_certificates(std::slice::from_ref(entry)))
-                .unwrap_or_default();
-            votes.push(of_vote(vote));
-            votes
-        }
-        Frame::Consensus(Message::Certificates(list))
-        | Frame::Response(Response::Certificates(list)) => of_certificates(list),
-        Frame::Consensus(Message::Status(status)) => {
-            let entry = status.entry.as_ref();
-            let mut votes = entry
-                .map(|entry| of_certificates(std::slice::from_ref(entry)))
-                .unwrap_or_default();
-            votes.extend(status.votes.iter().map(of_vote));
-            votes
-        }
-        Frame::Transactions(_) | Frame::Request(_) | Frame::Response(_) => Vec::new(),
     }
 }

@@ -100,6 +100,8 @@ pub enum Outgoing {
         /// What.
         frame: Frame,
     },
+    /// To its clients: all of a block's committee have voted for it.
+    Attested(BlockId),
     /// The answer of the execution thread, on its way back.
     Executed {
         /// Which block.
@@ -387,8 +389,13 @@ impl Node {
                 block,
                 view,
                 vote: (seat, signature),
+                votes,
+                verifiers,
                 ..
             } => {
+                if votes == verifiers {
+                    outgoing.push(Outgoing::Attested(block));
+                }
                 let vote = CommitteeVote {
                     block,
                     view,

@@ -57,6 +57,11 @@ impl Progress {
     }
 }
 
+/// How many transactions of a lane are final, by a validator's metrics.
+pub(super) fn final_of_lane(metrics: &str, lane: Lane) -> f64 {
+    Finality::read(metrics).by_lane[lane.index()]
+}
+
 impl Finality {
     fn read(metrics: &str) -> Self {
         let mut finality = Self::default();
