@@ -6,7 +6,7 @@ use super::cost;
 use super::load::{OVERHEAD_BYTES, reading_bytes};
 use super::world::{UPLINK_BPS, World};
 use crate::keys::{MemberKeys, chain_with};
-use salus_contracts::native::blockcfg::lanes::{Measured, epoch_lanes};
+use salus_contracts::native::blockcfg::lanes::{Profile, epoch_lanes};
 use salus_genesis::block::GenesisBlock;
 use salus_genesis::spec::{ConsensusSpec, LanesSpec};
 use salus_primitives::codec;
@@ -95,31 +95,32 @@ fn measured(
     world: &World,
 ) -> EpochConfig {
     let validators = &epoch.validators;
-    let measured: Vec<Measured> = validators
+    let known: Vec<Profile> = validators
         .validators()
         .iter()
         .map(|validator| {
             let is_its = |keys: &MemberKeys| keys.network.public() == validator.network_key;
             let node = keys.iter().position(is_its).expect("a member");
-            measure(world, node)
+            profile(world, node)
         })
         .collect();
     EpochConfig {
-        lanes: epoch_lanes(&genesis.policy, &genesis.parameters, validators, &measured),
+        lanes: epoch_lanes(&genesis.policy, &genesis.parameters, validators, &known),
         validators: validators.clone(),
     }
 }
 
 /// What the others find out about a validator: how long it takes to answer a small proposal, the median over the others, and how fast
 /// it takes in a large one beyond that, when each manager's uplink is shared by all.
-fn measure(world: &World, node: usize) -> Measured {
+fn profile(world: &World, node: usize) -> Profile {
     let large_us = World::sending_us(LARGE_BYTES) * (world.len() as u64 - 1)
         + world.slowness(node) * cost::KIB_US * LARGE_BYTES / 1024;
     let rate_kbps = LARGE_BYTES * 8 * 1_000 / large_us;
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    Measured {
+    Profile {
         response_us: small(response_us(world, node)),
         rate_kbps: small(rate_kbps.min(UPLINK_BPS / 1_000)),
+        price: 1,
     }
 }
 
