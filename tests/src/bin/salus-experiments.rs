@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', default_values_t = [4, 20, 50], value_parser = clap::value_parser!(u64).range(4..=100))]
     validators: Vec<u64>,
     /// How long transactions are submitted that count, in virtual seconds.
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     /// How many runs at once; all cores by default.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]

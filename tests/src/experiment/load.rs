@@ -21,7 +21,7 @@ pub enum Demand {
 }
 
 /// How many bulk transactions wait in all while the network is saturated.
-pub const BACKLOG: usize = 2_000;
+pub const BACKLOG: usize = 500;
 
 impl Load {
     /// Both.
@@ -54,7 +54,7 @@ pub const fn reading_bytes(lane: Lane) -> usize {
     match lane {
         Lane::Emergency => 256,
         Lane::Monitoring | Lane::Routine => 1_024,
-        Lane::Bulk => 4_096,
+        Lane::Bulk => 16_384,
     }
 }
 

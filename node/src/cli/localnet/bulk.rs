@@ -1,7 +1,7 @@
 //! Bulk without end beside emergencies: what an emergency takes while bulk fills the network, against an idle one.
 //!
-//! Emergencies are submitted one after another to the hospital's validator, first on the idle network, then while a thread for each
-//! validator hands it bulk readings until its lane is full, and on. An emergency counts as attested, and as final, when the hospital's
+//! Emergencies are submitted one after another to the hospital's validator, first on the idle network, then while threads
+//! hand every validator the largest readings in lane bulk until that is full, and on. An emergency counts as attested, and as final, when the hospital's
 //! validator has answered so.
 
 use super::children::Interrupt;
@@ -30,13 +30,17 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long an emergency may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How long its committee may take: a member that was late for the block's view never votes for it.
+const ATTESTED_LIMIT: Duration = Duration::from_secs(2);
 /// How long bulk may take to fill a lane.
 const FILL_LIMIT: Duration = Duration::from_secs(120);
 /// How long a thread that submits bulk leaves a full lane alone.
 const FULL_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of a bulk reading and of an emergency, size classes.
-const BULK_BYTES: usize = 4_096;
+const BULK_BYTES: usize = 65_536;
 const EMERGENCY_BYTES: usize = 256;
+/// How many threads submit bulk to each validator.
+const SUBMITTERS: usize = 2;
 /// How many bulk readings are signed for one height.
 const SAME_HEIGHT: usize = 256;
 
@@ -203,7 +207,7 @@ impl Phase {
         let ms = || submitted.elapsed().as_secs_f64() * 1_000.0;
         let (attested, finality) = std::thread::scope(|scope| {
             let attested = scope.spawn(|| {
-                let is_whole = client.is_attested(id, ANSWER_LIMIT)?;
+                let is_whole = client.is_attested(id, ATTESTED_LIMIT)?;
                 Ok::<_, ClientError>(is_whole.then(ms))
             });
             let finality = client
@@ -321,6 +325,7 @@ impl Bulk {
         let full = Arc::new(AtomicBool::new(false));
         let threads = validators
             .iter()
+            .flat_map(|validator| std::iter::repeat_n(validator, SUBMITTERS))
             .map(|validator| {
                 let (device, client) = (device.clone(), validator.client().clone());
                 let (stop, full) = (stop.clone(), full.clone());
