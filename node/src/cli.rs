@@ -8,6 +8,7 @@ mod files;
 mod genesis;
 mod init;
 mod keys;
+mod lanes;
 mod localnet;
 mod start;
 mod status;
@@ -46,6 +47,8 @@ enum Command {
     Members(views::Members),
     /// Shows the validators of an epoch.
     Validators(views::Validators),
+    /// Shows how blocks of each lane are configured, and who attests them.
+    Lanes(lanes::Lanes),
     /// Shows the proposals that members can sign.
     Proposals(views::Proposals),
     /// Makes, submits and follows transactions.
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::run(arguments),
         Command::Members(members) => members.run(),
         Command::Validators(validators) => validators.run(),
+        Command::Lanes(lanes) => lanes.run(),
         Command::Proposals(proposals) => proposals.run(),
         Command::Tx(command) => tx::run(command),
         Command::Blockcfg(command) => blockcfg::run(command),

@@ -20,7 +20,7 @@ use salus_consensus::effect::Effect as EngineEffect;
 use salus_consensus::engine::Engine;
 use salus_consensus::input::Input as EngineInput;
 use salus_consensus::journal::JournalEntry;
-use salus_consensus::message::Peer;
+use salus_consensus::message::{Message, Peer};
 use salus_primitives::block::Block;
 use salus_primitives::certificate::VerifiedCertificate;
 use salus_primitives::ids::{BlockId, Height};
@@ -44,6 +44,7 @@ mod receive;
 mod serve;
 mod standing;
 mod suspension;
+mod timing;
 
 pub use effect::{Effect, FaultKind, Note};
 pub use epochs::Member;
@@ -306,6 +307,9 @@ impl Replica {
             match effect {
                 EngineEffect::Persist(entry) => effects.push(Effect::Persist(entry)),
                 EngineEffect::Broadcast(message) => {
+                    if let Message::Proposal(proposal) = &message {
+                        self.duties.propose(now, proposal);
+                    }
                     effects.push(Effect::Broadcast(Frame::Consensus(message)));
                 }
                 EngineEffect::Send(peer, message) => {

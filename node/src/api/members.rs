@@ -6,6 +6,7 @@ use super::{Api, StateError};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use salus_contracts::native::blockcfg::{self, Measured};
 use salus_contracts::native::governance::{self, Proposal};
 use salus_contracts::native::identity;
 use salus_contracts::native::staking::{self, Absence, Member, Roll};
@@ -44,6 +45,10 @@ struct MemberView {
     keys: Option<ValidatorKeys>,
     /// To whom it delegates, and how much; empty if it delegates nothing.
     delegates: Vec<PartView>,
+    /// What others measured of its validator; null where too few could.
+    measured: Measured,
+    /// What it calls its validator's work worth.
+    price: u32,
 }
 
 /// An entity with its name.
@@ -200,6 +205,8 @@ fn member_view(
         }),
         keys: member.keys,
         delegates,
+        measured: blockcfg::measured(state, &id)?,
+        price: blockcfg::price(state, &id)?,
     })
 }
 

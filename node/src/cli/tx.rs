@@ -1,6 +1,7 @@
 //! `salus tx`: a member's own transactions, from its operator's key to their receipts.
 
 mod governance;
+mod lanes;
 mod names;
 mod sending;
 mod staking;
@@ -41,9 +42,11 @@ pub(super) enum Command {
     Withdraw(staking::Simple),
     /// The member, set inactive for missed votes, is ready to validate again.
     Return(staking::Simple),
+    /// The member says what its validator's work costs; 1 until it does.
+    Price(lanes::Price),
     /// Reports a validator that broke the protocol.
     Report(staking::Report),
-    /// Proposes a change of who the members are, and signs it by that. More than two thirds of all weight must sign.
+    /// Proposes a change of who the members are or how blocks are configured, and signs it by that. More than two thirds of all weight must sign.
     #[command(subcommand)]
     Propose(governance::Propose),
     /// Signs a proposal. With the signature that makes it pass, the change takes effect.
@@ -152,6 +155,7 @@ pub(super) fn run(command: Command) -> Outcome {
         Command::Delegate(delegate) => delegate.send(),
         Command::Withdraw(simple) => simple.send(&StakingCall::Withdraw),
         Command::Return(simple) => simple.send(&StakingCall::Return),
+        Command::Price(price) => price.send(),
         Command::Report(report) => report.send(),
         Command::Propose(propose) => propose.send(),
         Command::Sign(sign) => sign.send(),

@@ -29,12 +29,12 @@ pub(super) struct Proposals {
 
 /// Whom to ask, and how to show the answer.
 #[derive(Debug, Args)]
-struct Reading {
+pub(super) struct Reading {
     #[command(flatten)]
-    node: Node,
+    pub(super) node: Node,
     /// The node's answer as it is, one JSON object.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 impl Members {
@@ -78,6 +78,9 @@ fn members(answer: &Value) -> String {
         "weight",
         "delegated to it",
         "delegates to",
+        "response",
+        "rate",
+        "price",
         "state",
     ])];
     for member in items(&answer["members"]) {
@@ -90,6 +93,9 @@ fn members(answer: &Value) -> String {
             cell(&member["weight"]),
             cell(&member["delegated_weight"]),
             or_dash(delegates.join(" ")),
+            in_thousands(&member["measured"]["response_us"], "ms"),
+            in_thousands(&member["measured"]["rate_kbps"], "Mbit/s"),
+            cell(&member["price"]),
             state(member).to_owned(),
         ]);
     }
@@ -98,6 +104,14 @@ fn members(answer: &Value) -> String {
         table(&rows),
         cell(&answer["weight_to_pass"]),
         cell(&answer["total_weight"])
+    )
+}
+
+/// A number in the next larger unit, to the thousandth.
+fn in_thousands(value: &Value, unit: &str) -> String {
+    value.as_u64().map_or_else(
+        || "-".to_owned(),
+        |value| format!("{}.{:03} {unit}", value / 1_000, value % 1_000),
     )
 }
 
@@ -157,6 +171,9 @@ fn proposals(answer: &Value) -> String {
                 what.push_str(&format!(", {label} {}", cell(&change[field])));
             }
         }
+        for field in ["lane", "model"] {
+            what.push_str(&fields(&change[field]));
+        }
         if change["keys"].is_object() {
             what.push_str(&format!(
                 "\n  validator key {}\n  network key   {}",
@@ -180,19 +197,25 @@ fn proposals(answer: &Value) -> String {
     text
 }
 
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
+/// Every field of an object, on lines of their own.
+fn fields(object: &Value) -> String {
+    let line = |(field, value): (&String, &Value)| format!("\n    {field} = {value}");
+    object.as_object().into_iter().flatten().map(line).collect()
+}
+
+pub(super) fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
 /// The name of an entity, or its id if it has none.
-fn name(entity: &Value) -> String {
+pub(super) fn name(entity: &Value) -> String {
     match &entity["name"] {
         Value::String(name) => name.clone(),
         _ => cell(&entity["entity"]),
     }
 }
 
-fn cell(value: &Value) -> String {
+pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
@@ -200,7 +223,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-fn or_dash(text: String) -> String {
+pub(super) fn or_dash(text: String) -> String {
     if text.is_empty() {
         "-".to_owned()
     } else {
@@ -208,12 +231,12 @@ fn or_dash(text: String) -> String {
     }
 }
 
-fn row(cells: &[&str]) -> Vec<String> {
+pub(super) fn row(cells: &[&str]) -> Vec<String> {
     cells.iter().map(|&cell| cell.to_owned()).collect()
 }
 
 /// Columns as wide as their widest cell; the last is not padded.
-fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -245,6 +268,7 @@ mod tests {
                 "entity": "00", "name": name, "role": "hospital", "weight": 3, "delegated_weight": 5,
                 "candidate": candidate, "inactive": null, "jailed": jailed, "keys": {},
                 "delegates": [{"entity": "01", "name": "ministry", "weight": 3}],
+                "measured": {"response_us": 20_150, "rate_kbps": null}, "price": 2,
             })
         };
         let answer = json!({
@@ -260,7 +284,7 @@ mod tests {
 
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("st-mary  hospital  3 "));
-        assert!(lines[1].ends_with("ministry=3    stands"));
+        assert!(lines[1].ends_with("ministry=3    20.150 ms  -     2      stands"));
         assert!(lines[2].ends_with("jailed"));
         assert!(lines[3].ends_with("does not stand"));
         assert_eq!(lines[4], "9 of 12 weight to pass a proposal");
@@ -278,6 +302,15 @@ mod tests {
         assert_eq!(
             proposals(&answer),
             "ab\n  set_weight clinic, weight 4\n  by ministry, signed by ministry; 2 weight is missing; expires after height 99\n"
+        );
+        let lane = json!({"proposals": [{
+            "id": "ab", "change": {"kind": "set_lane", "lane": {"lane": "bulk", "quota": 0}},
+            "by": {"entity": "01", "name": "ministry"}, "expires_at": 99, "signers": [], "missing_weight": 2,
+        }]});
+        let shown = proposals(&lane);
+        assert!(
+            shown.starts_with("ab\n  set_lane\n    lane = \"bulk\"\n    quota = 0\n  by"),
+            "{shown}"
         );
         assert_eq!(
             proposals(&json!({"proposals": []})),

@@ -4,6 +4,7 @@
 //! A vote counts when it comes over its author's own authenticated connection, however late and whatever it decides. No signature
 //! is checked for it: who would lie that it voted could as well vote.
 
+use super::timing::{Speed, Timing};
 use salus_consensus::message::{LIST_MAX, Message, Peer};
 use salus_consensus::vote::Vote;
 use salus_primitives::calls::{Observed, ObservedSeat};
@@ -51,25 +52,28 @@ impl Attendance {
         self.validators.epoch()
     }
 
-    /// Notes a vote that came from a peer while this node was in view `present`.
-    pub(super) fn note(&mut self, from: Peer, vote: &Vote, present: View) {
+    /// Notes a vote that came from a peer while this node was in view `present`. Whether it is of this epoch and came over its
+    /// author's own connection.
+    pub(super) fn note(&mut self, from: Peer, vote: &Vote, present: View) -> bool {
         let closed = View::new(present.get().saturating_sub(BEHIND));
         if closed > self.closed {
             self.close(closed);
         }
         let view = vote.statement.view();
-        let authentic = self
-            .validators
-            .validator(vote.seat)
-            .is_some_and(|validator| validator.network_key == from);
+        let authentic = vote.statement.epoch() == self.epoch()
+            && self
+                .validators
+                .validator(vote.seat)
+                .is_some_and(|validator| validator.network_key == from);
         let within = view > self.closed && view <= present.plus(AHEAD);
-        if authentic && within && vote.statement.epoch() == self.epoch() {
+        if authentic && within {
             self.open.entry(view).or_default().insert(vote.seat);
         }
+        authentic
     }
 
-    /// What was seen, when the epoch is over and nothing more is waited for.
-    pub(super) fn into_observed(mut self) -> Observed {
+    /// What was seen and measured, when the epoch is over and nothing more is waited for.
+    pub(super) fn into_observed(mut self, timing: &Timing) -> Observed {
         self.close(View::new(u64::MAX));
         let votes = |seat: &Seat| self.votes.get(seat).copied().unwrap_or(0);
         Observed {
@@ -78,10 +82,16 @@ impl Attendance {
             seats: self
                 .validators
                 .seats()
-                .map(|seat| ObservedSeat {
-                    votes: votes(&seat),
-                    response_us: None,
-                    rate_kbps: None,
+                .map(|seat| {
+                    let Speed {
+                        response_us,
+                        rate_kbps,
+                    } = timing.speed(seat);
+                    ObservedSeat {
+                        votes: votes(&seat),
+                        response_us,
+                        rate_kbps,
+                    }
                 })
                 .collect(),
         }
@@ -161,7 +171,7 @@ mod tests {
     }
 
     fn counts(attendance: Attendance) -> (u32, Vec<u32>) {
-        let observed = attendance.into_observed();
+        let observed = attendance.into_observed(&Timing::default());
         (
             observed.views,
             observed.seats.iter().map(|seat| seat.votes).collect(),

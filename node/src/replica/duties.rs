@@ -1,10 +1,11 @@
-//! What a validator's node says on chain by itself: contradictions that it noticed, and what it saw of the other validators in
-//! the epoch before. Signed with the key it votes with; contract `staking` takes nothing else from that key.
+//! What a validator's node says on chain by itself: contradictions that it noticed, and what it saw and measured of the other
+//! validators in the epoch before. Signed with the key it votes with; contract `staking` takes nothing else from that key.
 //!
 //! A duty is a transaction of this node's own: it waits in its mempool and is forwarded until it is final. What expires before
 //! that is signed again.
 
 use super::attendance::{Attendance, votes_of};
+use super::timing::Timing;
 use super::{Effect, Replica};
 use crate::mempool::{PoolError, Source};
 use crate::wire::Frame;
@@ -13,6 +14,7 @@ use salus_consensus::clock::{Monotonic, Now};
 use salus_consensus::config::Voter;
 use salus_consensus::input::Input as EngineInput;
 use salus_consensus::message::{Message, Peer, VerifiedMessage};
+use salus_consensus::proposal::Proposal;
 use salus_consensus::vote::Vote;
 use salus_contracts::native::staking::SETS_KEPT;
 use salus_primitives::block::Block;
@@ -30,6 +32,8 @@ use std::sync::Arc;
 pub(super) struct Duties {
     /// What was seen of the present epoch so far.
     present: Attendance,
+    /// What was measured in it.
+    timing: Timing,
     /// What was seen of the epoch before, until nothing more is waited for.
     before: Option<Before>,
     /// The seat and key in the present epoch, and in the one before.
@@ -44,6 +48,7 @@ pub(super) struct Duties {
 #[derive(Debug)]
 struct Before {
     attendance: Attendance,
+    timing: Timing,
     /// The last view this node was in.
     view: View,
     until: Monotonic,
@@ -81,6 +86,7 @@ impl Duties {
         let seat = voter.as_ref().map(|voter| voter.seat);
         Self {
             present: Attendance::new(validators, seat),
+            timing: Timing::default(),
             before: None,
             voters: [voter, None],
             due: BTreeMap::new(),
@@ -95,6 +101,11 @@ impl Duties {
         said.map(|due| due.at)
             .chain(self.before.as_ref().map(|before| before.until))
             .min()
+    }
+
+    /// This node sends a proposal of its own.
+    pub(super) fn propose(&mut self, now: Now, proposal: &Proposal) {
+        self.timing.propose(now.monotonic, proposal);
     }
 
     /// A block that is not final yet put these offences on chain.
@@ -142,9 +153,15 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) {
         for vote in votes_of(message) {
-            self.duties.present.note(from, vote, self.engine.view());
-            if let Some(before) = &mut self.duties.before {
-                before.attendance.note(from, vote, before.view);
+            let at = now.monotonic;
+            let duties = &mut self.duties;
+            if duties.present.note(from, vote, self.engine.view()) {
+                duties.timing.answer(at, vote);
+            }
+            if let Some(before) = &mut duties.before
+                && before.attendance.note(from, vote, before.view)
+            {
+                before.timing.answer(at, vote);
             }
             if !self.engine.is_evidence(vote) {
                 continue;
@@ -197,9 +214,11 @@ impl Replica {
         let own = self.duties.voters[0].as_ref().map(|voter| voter.seat);
         let attendance =
             std::mem::replace(&mut self.duties.present, Attendance::new(validators, own));
+        let timing = std::mem::take(&mut self.duties.timing);
         let late = LATE_DELTAS * self.proposer.parameters.delta_ms;
         self.duties.before = former.is_some().then_some(Before {
             attendance,
+            timing,
             view,
             until: now.monotonic.plus_millis(late),
         });
@@ -221,7 +240,8 @@ impl Replica {
             .before
             .take_if(|before| now.monotonic >= before.until)
         {
-            self.conclude(now, before.attendance.into_observed());
+            let observed = before.attendance.into_observed(&before.timing);
+            self.conclude(now, observed);
         }
         let due: Vec<Subject> = self
             .duties

@@ -22,17 +22,21 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Now {
-            monotonic: Monotonic::from_millis(millis(self.start.elapsed())),
+            monotonic: Monotonic::from_micros(micros(self.start.elapsed())),
             wall: Timestamp::from_millis(millis(wall)),
         }
     }
 
     /// The instant at which the monotonic clock reads `at`.
     pub(crate) fn instant(&self, at: Monotonic) -> Instant {
-        self.start + std::time::Duration::from_millis(at.as_millis())
+        self.start + std::time::Duration::from_micros(at.as_micros())
     }
 }
 
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

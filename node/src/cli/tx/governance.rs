@@ -1,5 +1,6 @@
-//! `salus tx propose` and `salus tx sign`: changes of who the members are.
+//! `salus tx propose` and `salus tx sign`: changes of who the members are. Those of lanes: `lanes.rs`.
 
+use super::lanes::{SetLane, SetModel};
 use super::names::parse_entity;
 use super::sending::Sending;
 use crate::cli::genesis::read_members;
@@ -28,6 +29,10 @@ pub(in crate::cli) enum Propose {
     Release(OfMember),
     /// The share of votes below which members are set inactive.
     SetParticipation(SetParticipation),
+    /// What blocks of a lane are configured by, from the second epoch after the one in which it passes.
+    SetLane(SetLane),
+    /// The constants of the model by which verifiers are chosen, from the same epoch on.
+    SetModel(SetModel),
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +137,8 @@ impl Propose {
             Self::SetParticipation(SetParticipation { percent, sending }) => {
                 (Change::SetParticipation { percent: *percent }, sending)
             }
+            Self::SetLane(set) => (set.change()?, &set.sending),
+            Self::SetModel(set) => (set.change()?, &set.sending),
         };
         sending.send(Call::new(GOVERNANCE, &GovernanceCall::Propose(change)))
     }

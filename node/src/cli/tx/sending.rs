@@ -59,6 +59,11 @@ impl Sending {
         self.wait.follow(&client, &id)
     }
 
+    /// The node that it is handed to.
+    pub(super) fn client(&self) -> Result<ApiClient, Failure> {
+        self.node.client()
+    }
+
     /// The home of the signer's node, if it was named by that.
     pub(super) fn home(&self) -> Option<&Path> {
         self.signer.home.as_deref()
