@@ -104,9 +104,23 @@ impl Sim {
     /// As [`Sim::new`].
     #[must_use]
     pub fn with_epochs(seed: u64, weights: &[u64], plan: Plan, epoch_blocks: u64) -> Self {
-        let mut sim = Self::build(seed, weights, plan, |consensus, _| {
+        Self::adjusted(seed, weights, plan, |consensus, _| {
             consensus.epoch_blocks = epoch_blocks;
-        });
+        })
+    }
+
+    /// A cluster with other consensus parameters and lanes than those of [`Sim::new`].
+    ///
+    /// # Panics
+    /// As [`Sim::new`].
+    #[must_use]
+    pub fn adjusted(
+        seed: u64,
+        weights: &[u64],
+        plan: Plan,
+        adjust: impl Fn(&mut ConsensusSpec, &mut LanesSpec),
+    ) -> Self {
+        let mut sim = Self::build(seed, weights, plan, adjust);
         sim.is_strict = true;
         for node in 0..sim.nodes.len() {
             sim.start(node);
@@ -326,8 +340,18 @@ impl Sim {
         }
     }
 
+    /// From here on a node announces false configurations whenever it is manager.
+    pub fn announce_falsely(&mut self, node: usize, what: byzantine::FalseConfiguration) {
+        self.corrupt(node, &[]);
+        if let Some(adversary) = self.adversaries.get_mut(&node) {
+            adversary.announce(what);
+        }
+    }
+
     /// From here on a node's frames go through the hands of an adversary.
-    fn corrupt(&mut self, node: usize, behaviours: &[byzantine::Behaviour]) {
+    pub fn corrupt(&mut self, node: usize, behaviours: &[byzantine::Behaviour]) {
+        let entity = self.nodes[node].identity().entity;
+        self.checks.declare_byzantine(entity);
         let member = self.members[node];
         let keys = &self.keys[member];
         let signers = (0..node::GENERATIONS).map(|n| keys.validator_of(n).signer());

@@ -413,7 +413,7 @@ fn an_epoch_has_room_for_what_its_validators_report() {
         (64, 4, 1 << 20, 36),
         (512, 512, 3_080_192, 8),
         // 512 reports of 512 seats do not fit into the smallest block
-        (512, 512, 69_632, 40),
+        (512, 512, 69_632, 118),
     ] {
         let mut legal = spec();
         shape(minimum, seats, limit, block_bytes)(&mut legal);

@@ -9,13 +9,14 @@ mod forge;
 mod memory;
 mod noise;
 mod proposals;
+mod reports;
 mod votes;
 
 use super::Counts;
 use super::node::Node;
 use super::scenario::Dice;
 use memory::Memory;
-use proposals::Fork;
+use proposals::{Fault, Fork};
 use salus_consensus::config::Voter;
 use salus_consensus::message::Message;
 use salus_consensus::vote::{VerifiedVote, Vote};
@@ -25,6 +26,7 @@ use salus_primitives::certificate::Statement;
 use salus_primitives::crypto::sign::Signer;
 use salus_primitives::ids::{Epoch, Height, View};
 use salus_primitives::lanes::EpochLanes;
+use salus_primitives::transaction::{SignedTransaction, TxId};
 use salus_primitives::validators::ValidatorSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,13 +58,15 @@ pub enum Behaviour {
     BadTransactions,
     /// Signs with a key that it had before, or is to have.
     OtherKeys,
+    /// Says something else of the other validators than what its node saw.
+    FalseReports,
     /// Runs a second node under its keys, in another part of the network.
     Twin,
 }
 
 impl Behaviour {
     /// All behaviours.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Silent,
         Self::Equivocating,
         Self::DoubleVoting,
@@ -75,6 +79,7 @@ impl Behaviour {
         Self::FalseAnswers,
         Self::BadTransactions,
         Self::OtherKeys,
+        Self::FalseReports,
         Self::Twin,
     ];
 
@@ -94,6 +99,7 @@ impl Behaviour {
             Self::FalseAnswers => "byzantine_false_answers",
             Self::BadTransactions => "byzantine_bad_transactions",
             Self::OtherKeys => "byzantine_other_keys",
+            Self::FalseReports => "byzantine_false_reports",
             Self::Twin => "byzantine_twin",
         }
     }
@@ -110,6 +116,19 @@ impl Behaviour {
         drawn.dedup();
         drawn
     }
+}
+
+/// What a manager announces of a block's configuration in place of what follows from the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FalseConfiguration {
+    /// Another number of verifiers, the paper's `m`.
+    VerifierCount,
+    /// Another most transactions, the paper's `theta`.
+    TransactionLimit,
+    /// Another lane than its transactions'.
+    Lane,
+    /// Others as verifiers.
+    Committee,
 }
 
 /// Where the adversary's node stands.
@@ -186,6 +205,10 @@ pub(super) struct Adversary {
     signers: Vec<Signer>,
     memory: Memory,
     forks: BTreeMap<(Epoch, View), Fork>,
+    /// The one way in which it spoils all of its proposals, if it has one.
+    always: Option<Fault>,
+    /// What it said in the place of its node's reports, and of what it said.
+    misreported: BTreeMap<TxId, SignedTransaction>,
     /// Who gets what it says in a view.
     favoured: BTreeMap<(Epoch, View), BTreeSet<usize>>,
     /// Not a word until then.
@@ -210,10 +233,23 @@ impl Adversary {
             signers,
             memory: Memory::default(),
             forks: BTreeMap::new(),
+            always: None,
+            misreported: BTreeMap::new(),
             favoured: BTreeMap::new(),
             silent_until_ms: 0,
             counts: Counts::new(),
         }
+    }
+
+    /// From here on it spoils all of its proposals, in this way.
+    pub(super) fn announce(&mut self, configuration: FalseConfiguration) {
+        self.behaviours = vec![Behaviour::InvalidProposals];
+        self.always = Some(match configuration {
+            FalseConfiguration::VerifierCount => Fault::VerifierCount,
+            FalseConfiguration::TransactionLimit => Fault::TransactionLimit,
+            FalseConfiguration::Lane => Fault::OtherLane,
+            FalseConfiguration::Committee => Fault::Committee,
+        });
     }
 
     /// Says nothing from here on.
@@ -261,6 +297,7 @@ impl Adversary {
                 Behaviour::FalseAnswers => self.answer_falsely(stand, &mut letters),
                 Behaviour::BadTransactions => self.send_transactions(stand, to, &mut letters),
                 Behaviour::OtherKeys => self.use_other_keys(stand, &mut letters),
+                Behaviour::FalseReports => self.misreport(stand, &mut letters),
                 Behaviour::Twin => {}
             }
         }

@@ -83,6 +83,15 @@ impl Sim {
         &self.counts
     }
 
+    /// How often members under an adversary did something.
+    #[must_use]
+    pub fn lies(&self, what: &str) -> u64 {
+        let counts = self.adversaries.values();
+        counts
+            .map(|adversary| adversary.counts().get(what).copied().unwrap_or(0))
+            .sum()
+    }
+
     pub(super) fn adversaries(&self) -> impl Iterator<Item = &super::Adversary> {
         self.adversaries.values()
     }

@@ -1,6 +1,6 @@
 //! The links between nodes: they lose, delay, repeat and reorder, and are cut in one direction or both.
 
-use super::event::{Event, Parcel};
+use super::event::{Content, Event, Parcel};
 use super::node::Target;
 use super::{Sim, plan::Filter};
 use salus_consensus::message::Message;
@@ -15,6 +15,8 @@ use std::rc::Rc;
 pub(super) struct Links {
     /// From, to: nothing arrives.
     cut: BTreeSet<(usize, usize)>,
+    /// How long a node takes to answer, in milliseconds: all that it sends but proposals leaves so much later.
+    answers_after: BTreeMap<usize, u64>,
     /// A node with a twin reaches these, and is reached by these, only.
     sides: BTreeMap<usize, BTreeSet<usize>>,
     /// All votes of these views are lost when they are first sent.
@@ -30,6 +32,15 @@ impl Links {
                 .is_none_or(|side| side.contains(&other))
         };
         !self.cut.contains(&(from, to)) && side(from, to) && side(to, from)
+    }
+
+    fn pause(&self, from: usize, parcel: &Parcel) -> u64 {
+        match parcel.content {
+            Content::Frame(Frame::Consensus(Message::Proposal(_))) => 0,
+            Content::Frame(_) | Content::Bytes(_) => {
+                self.answers_after.get(&from).copied().unwrap_or(0)
+            }
+        }
     }
 
     fn loses(&self, frame: &Frame) -> bool {
@@ -101,7 +112,7 @@ impl Sim {
                 .delay_ms_max
                 .saturating_sub(self.plan.delay_ms_min)
                 + 1;
-            let delay = self.plan.delay_ms_min + self.below(span);
+            let delay = self.plan.delay_ms_min + self.below(span) + self.links.pause(from, &parcel);
             let parcel = Rc::clone(&parcel);
             self.schedule(after_ms + delay, Event::Deliver { to, from, parcel });
         }
@@ -112,6 +123,11 @@ impl Sim {
     pub fn set_filter(&mut self, filter: Filter) {
         self.links.filter = Some(filter);
         self.checks.excuse_blame();
+    }
+
+    /// Makes a node slow to answer, by so many milliseconds. Its own proposals leave at once.
+    pub fn answer_after(&mut self, node: usize, ms: u64) {
+        self.links.answers_after.insert(node, ms);
     }
 
     /// Cuts all links between two groups, in both directions.

@@ -2,6 +2,7 @@
 
 mod attestations;
 mod catchup;
+mod configuration;
 mod crashes;
 mod epochs;
 mod evidence;

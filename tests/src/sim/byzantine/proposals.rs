@@ -25,7 +25,7 @@ pub(super) struct Fork {
 
 /// A way in which a proposal is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     Height,
     Epoch,
     View,
@@ -177,12 +177,14 @@ impl Adversary {
         let Frame::Consensus(Message::Proposal(proposal)) = frame else {
             return;
         };
-        if !self.dice.percent(60) {
+        if self.always.is_none() && !self.dice.percent(60) {
             return;
         }
         // what can do most harm; and the last block of an epoch is rare
         let ends = proposal.block.header.next_epoch.is_some();
-        let fault = if ends && self.dice.percent(40) {
+        let fault = if let Some(always) = self.always {
+            always
+        } else if ends && self.dice.percent(40) {
             Fault::NextEpoch
         } else if self.dice.percent(30) {
             *self
@@ -195,7 +197,10 @@ impl Adversary {
             return;
         };
         self.count("proposals_spoilt", 1);
-        let share = *self.dice.pick(&[50, 100, 100]);
+        let share = match self.always {
+            Some(_) => 100,
+            None => *self.dice.pick(&[50, 100, 100]),
+        };
         for letter in letters {
             let is_proposal = matches!(
                 letter.content,
@@ -232,7 +237,11 @@ impl Adversary {
             Fault::StateRoot => header.parent_state_root.0[0] ^= 1,
             Fault::ReceiptRoot => header.parent_receipt_root.0[0] ^= 1,
             Fault::OtherLane => {
-                let lane = *self.dice.pick(&Lane::ALL);
+                let others: Vec<Lane> = Lane::ALL
+                    .into_iter()
+                    .filter(|lane| *lane != header.lane)
+                    .collect();
+                let lane = *self.dice.pick(&others);
                 header.lane = lane;
                 let lane = stand.lanes.lane(lane)?;
                 header.config =
