@@ -13,7 +13,7 @@ use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 
 const HASH: &str = "5fdb3268cd6092056972b009140f402e60730beb67aa6a4045e51158e578e25a";
-const STATE_ROOT: &str = "c32be63d6cf99758a433d321766b4b3b162ea8bb5a03c6b7bbc3dde9ac7d961f";
+const STATE_ROOT: &str = "261a393a35e9ed3136004e298b877483e2af676d0bbab10dbcdf3000e0c543f4";
 const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
 
 #[test]
