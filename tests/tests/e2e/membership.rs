@@ -242,3 +242,61 @@ fn a_member_decides_about_its_weight_and_reads_it_back() {
         proposals() == "no proposal is open\n"
     });
 }
+
+/// Governance changes a lane, a member names its price, and validators find out how fast the others are: all of it shows in the lanes of
+/// later epochs, on real clocks and links.
+#[test]
+fn a_changed_lane_a_price_and_what_was_measured_are_read_back() {
+    let _machine = machine();
+    let network = Network::four_with_epochs(EPOCH).started();
+    let traffic = Traffic::start(&network);
+    let institute = &network.nodes()[3];
+    let api = institute.client();
+    let lanes = || -> serde_json::Value {
+        let answer = salus_ok(&["lanes", "--api", api.base(), "--json"]);
+        serde_json::from_str(&answer).expect("one object")
+    };
+    let shown = salus_ok(&["lanes", "--api", api.base()]);
+    assert!(shown.contains("emergency   exact     4"), "{shown}");
+
+    institute.tx(&["price", "7"]);
+    pass(
+        &network,
+        &[0, 1, 2],
+        &[
+            "set-lane",
+            "bulk",
+            "--policy",
+            "fixed",
+            "--min-verifiers",
+            "3",
+            "--max-verifiers",
+            "3",
+        ],
+    );
+    let proposed = &lanes()["policy"]["lanes"][3];
+    assert_eq!(proposed["max_verifiers"], 3);
+    assert_eq!(
+        proposed["max_transactions"],
+        lanes()["lanes"][3]["parameters"]["max_transactions"]
+    );
+    eventually("an epoch of the changed lane has begun", || {
+        lanes()["lanes"][3]["verifiers"] == serde_json::json!({"rotating": 3})
+    });
+    let members = || -> serde_json::Value {
+        let answer = salus_ok(&["members", "--api", api.base(), "--json"]);
+        serde_json::from_str(&answer).expect("one object")
+    };
+    eventually("somebody's answers were measured by a quorum", || {
+        let members = members();
+        let mut members = members["members"].as_array().expect("members").iter();
+        members.any(|member| member["measured"]["response_us"].is_u64())
+    });
+
+    let members = members();
+    let mut members = members["members"].as_array().expect("members").iter();
+    let own = members.find(|member| member["name"] == "institute");
+    assert_eq!(own.expect("a member")["price"], 7);
+    let ids = traffic.finish();
+    assert_all_final(network.nodes(), &ids);
+}

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::chain::{MEMBERS, key};
+use salus_contracts::native::blockcfg::{Measured, measured_key};
 use salus_contracts::native::governance::{Proposal, proposal_key};
 use salus_contracts::native::identity::{self, Entity};
 use salus_contracts::native::staking::{self, Absence, Member, Roll};
@@ -52,6 +53,9 @@ async fn members_are_shown_as_the_state_has_them() {
         key(2, 2).public().to_string()
     );
 
+    assert_eq!(ministry["price"], 1);
+    assert!(ministry["measured"]["response_us"].is_null());
+
     let (hospital, pharmacy) = (EntityId::of_name("hospital"), EntityId::of_name("pharmacy"));
     let newcomer = EntityId::of_name(NEWCOMER);
     let mut writes = WriteSet::default();
@@ -61,6 +65,11 @@ async fn members_are_shown_as_the_state_has_them() {
         .chain([(newcomer, 5)])
         .collect();
     put(&mut writes, staking::roll_key(), &roll);
+    let measured = Measured {
+        response_us: Some(1_250),
+        rate_kbps: None,
+    };
+    put(&mut writes, measured_key(&pharmacy), &measured);
     let entity = Entity {
         name: NEWCOMER.into(),
         role: Role::Hospital,
@@ -125,6 +134,8 @@ async fn members_are_shown_as_the_state_has_them() {
     assert_eq!(pharmacy["jailed"]["epoch"], 1);
     assert_eq!(pharmacy["inactive"]["share_permille"], 7);
     assert!(newcomer["inactive"].is_null());
+    assert_eq!(pharmacy["measured"]["response_us"], 1_250);
+    assert!(pharmacy["measured"]["rate_kbps"].is_null());
     let delegated = |name: &str| of(members, name)["delegated_weight"].as_u64();
     assert_eq!(
         delegated("hospital")
@@ -193,6 +204,19 @@ async fn open_proposals_show_what_is_missing() {
         change,
         &serde_json::json!({"kind": "set_participation", "percent": 40})
     );
+
+    let bulk = node.chain.genesis.policy.lanes[3].clone();
+    let mut writes = WriteSet::default();
+    put(
+        &mut writes,
+        proposal_key(&open),
+        &proposal(4, Change::SetLane(bulk)),
+    );
+    node.chain.grow_with(0, writes);
+    let change = &node.get("/v1/proposals").await.json()["proposals"][0]["change"];
+    assert_eq!(change["kind"], "set_lane");
+    assert_eq!(change["lane"]["lane"], "bulk");
+    assert_eq!(change["lane"]["policy"], "fixed");
 
     node.grow(0);
     let later = node.get("/v1/proposals").await.json();
