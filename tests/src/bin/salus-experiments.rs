@@ -25,7 +25,7 @@ struct Arguments {
     /// Sizes of the network.
     #[arg(long, value_delimiter = ',', default_values_t = [4, 20, 50], value_parser = clap::value_parser!(u64).range(4..=100))]
     validators: Vec<u64>,
-    /// How long transactions are submitted that count, in virtual seconds.
+    /// How long transactions are submitted that count, in virtual seconds; three times as long under light load, where there are fewer.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     /// How many runs at once; all cores by default.
@@ -44,7 +44,10 @@ fn main() -> anyhow::Result<()> {
                     validators: usize::try_from(*validators)?,
                     load,
                     policy,
-                    seconds: arguments.seconds,
+                    seconds: match load {
+                        Load::Light => 3 * arguments.seconds,
+                        Load::Saturating => arguments.seconds,
+                    },
                 });
             }
         }

@@ -100,7 +100,7 @@ impl Figure {
                     .flat_map(|row| [self.values(row).0, self.values(row).1])
                     .filter(|value| *value > 0.0)
             };
-            let low = positive().fold(f64::INFINITY, f64::min) / 1.5;
+            let low = power_below(positive().fold(f64::INFINITY, f64::min));
             let high = positive().fold(0.0, f64::max) * 1.5;
             let panels = body.split_evenly((lines, columns));
             let places = loads
@@ -192,6 +192,18 @@ impl Figure {
         }
         Ok(())
     }
+}
+
+/// The greatest power of ten that is not above a value: where bars stand.
+fn power_below(value: f64) -> f64 {
+    let mut power = 1.0;
+    while power > value && power > 1e-9 {
+        power /= 10.0;
+    }
+    while power * 10.0 <= value && power < 1e9 {
+        power *= 10.0;
+    }
+    power
 }
 
 fn label(value: f64) -> String {
