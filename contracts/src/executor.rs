@@ -4,6 +4,7 @@ use crate::caller::{Caller, Principal};
 use crate::context::{BlockContext, Context, Occasion};
 use crate::error::{Halt, StableError, stable_errors};
 use crate::meter::{LimitExceeded, Limits};
+use crate::native::blockcfg::quota::{Charges, Demotions};
 use crate::native::identity::{self, NoPrincipal};
 use crate::native::{blockcfg, staking};
 use crate::overlay::Overlay;
@@ -69,6 +70,8 @@ stable_errors! {
         TooManyBytes = 10, "too_many_bytes", "the call writes too many bytes";
         /// Over [`Limits::events`].
         TooManyEvents = 11, "too_many_events", "the call emits too many events";
+        /// The sender is of another entity than the transaction names.
+        WrongEntity = 12, "wrong_entity", "the transaction names another entity than its sender's";
     }
 }
 
@@ -88,31 +91,54 @@ impl Executor {
     /// Executes a block's transactions in order over the state after its parent.
     ///
     /// Signatures, chain, window and replay are the admission's and the proposal check's to look at, not this function's. Who may
-    /// use which lane follows from the state *before* the block, like the block's configuration; who the sender is, and
-    /// whether it is revoked, from the state just before its transaction. After the last block of an epoch, what
+    /// use which lane, and in which lane a transaction counts, follows from the state *before* the block, like the block's
+    /// configuration: `demotions` are those of that state. Who the sender is, and whether it is revoked, follows from the state just
+    /// before its transaction. After the last block of an epoch, what
     /// validators measured of one another is taken over, the validators of the epoch after the next are elected and its lanes
     /// configured, see [`blockcfg::measure`], [`staking::close_epoch`] and [`blockcfg::close_epoch`].
     ///
     /// # Errors
     /// [`StateReadError`] if the store fails; there is no outcome then.
+    ///
+    /// # Panics
+    /// If `demotions` are of another epoch than the block.
     pub fn execute_block(
         &self,
         block: BlockContext,
         transactions: &[SignedTransaction],
         state: &dyn StateRead,
+        demotions: &Demotions,
     ) -> Result<BlockOutcome, StateReadError> {
         let parameters = blockcfg::parameters(state)?;
+        assert_eq!(
+            demotions.epoch(),
+            parameters.epoch_at(block.height),
+            "demotions are those of the state before the block"
+        );
         let lanes = lanes_at(&parameters, block.height, state)?;
         let rules = Rules {
             parameters: &parameters,
             lanes: &lanes,
         };
         let mut overlay = Overlay::new(state);
+        let mut charges = Charges::new(&lanes);
         let mut receipts = Vec::with_capacity(transactions.len());
         for (index, transaction) in (0u32..).zip(transactions) {
             let transaction = &transaction.body;
             let id = transaction.id();
-            let (outcome, events) = match self.execute(block, id, transaction, rules, &overlay)? {
+            let lane = demotions.lane_of(transaction);
+            let sender = sender(transaction, block.height, rules, &overlay)?;
+            match sender.map(|caller| caller.principal) {
+                Ok(Principal::Entity { .. } | Principal::Device { .. }) => {
+                    charges.charge(&overlay, lane, transaction.entity)?;
+                }
+                Ok(Principal::Validator { .. }) | Err(_) => {}
+            }
+            let result = match sender.and_then(|caller| allowed(transaction, rules, caller)) {
+                Ok(caller) => self.execute(block, id, transaction, caller, rules, &overlay)?,
+                Err(error) => Err(error.into()),
+            };
+            let (outcome, events) = match result {
                 Ok((writes, events)) => {
                     overlay.merge(writes);
                     (Outcome::Ok, events)
@@ -124,11 +150,13 @@ impl Executor {
             receipts.push(Receipt {
                 transaction: id,
                 index,
-                lane: transaction.lane,
+                lane,
                 outcome,
                 events,
             });
         }
+        let writes = charges.finish(&overlay)?;
+        overlay.merge(writes);
         if let Some(ended) = parameters.epoch_ending_at(block.height) {
             let writes = blockcfg::measure(&overlay, &parameters, ended)?;
             overlay.merge(writes);
@@ -161,7 +189,9 @@ impl Executor {
             parameters: &parameters,
             lanes: &lanes,
         };
-        let caller = match resolve(transaction, next, rules, state)? {
+        let caller = sender(transaction, next, rules, state)?
+            .and_then(|caller| allowed(transaction, rules, caller));
+        let caller = match caller {
             Ok(caller) => caller,
             Err(error) => return Ok(Err(error.into())),
         };
@@ -180,13 +210,10 @@ impl Executor {
         block: BlockContext,
         id: TxId,
         transaction: &Transaction,
+        caller: Caller,
         rules: Rules<'_>,
         state: &dyn StateRead,
     ) -> Result<Result<(WriteSet, Vec<Event>), Refusal>, StateReadError> {
-        let caller = match resolve(transaction, block.height, rules, state)? {
-            Ok(caller) => caller,
-            Err(error) => return Ok(Err(error.into())),
-        };
         let contract = transaction.call.contract;
         let Some(entry) = self.registry.active(contract, block.height) else {
             return Ok(Err(ExecutorError::UnknownContract.into()));
@@ -223,11 +250,8 @@ fn lanes_at(
         .ok_or_else(|| StateReadError(format!("the state holds no lanes of epoch {epoch}")))
 }
 
-/// Who sends, if it may act in the block of this height and in this lane.
-///
-/// A validator uses the routine lane, whatever its role, and no other: what validators say of one another must not depend on
-/// whether genesis lets insurers, say, into a lane.
-fn resolve(
+/// Who sends, if it may act in the block of this height and is of the entity that the transaction names.
+fn sender(
     transaction: &Transaction,
     height: Height,
     rules: Rules<'_>,
@@ -239,17 +263,33 @@ fn resolve(
         Ok(principal) => principal,
         Err(none) => return Ok(Err(none.into())),
     };
-    let allowed = match principal {
+    if principal.entity() != transaction.entity {
+        return Ok(Err(ExecutorError::WrongEntity));
+    }
+    Ok(Ok(Caller { key, principal }))
+}
+
+/// The sender, if it may use the lane that it asks for; those below are open to the same roles and more.
+///
+/// A validator uses the routine lane, whatever its role, and no other: what validators say of one another must not depend on
+/// whether genesis lets insurers, say, into a lane.
+fn allowed(
+    transaction: &Transaction,
+    rules: Rules<'_>,
+    caller: Caller,
+) -> Result<Caller, ExecutorError> {
+    let allowed = match caller.principal {
         Principal::Validator { .. } => transaction.lane == Lane::Routine,
         Principal::Entity { role, .. } | Principal::Device { role, .. } => rules
             .lanes
             .lane(transaction.lane)
             .is_some_and(|lane| lane.parameters.roles.contains(&role)),
     };
-    if !allowed {
-        return Ok(Err(ExecutorError::LaneNotAllowed));
+    if allowed {
+        Ok(caller)
+    } else {
+        Err(ExecutorError::LaneNotAllowed)
     }
-    Ok(Ok(Caller { key, principal }))
 }
 
 /// What a failure looks like in a receipt, unless it is the store's.

@@ -20,6 +20,7 @@ use salus_edge::source::simulated::Simulated;
 use salus_edge::standardize::{Standardized, Standardizer};
 use salus_edge::submit::sign;
 use salus_primitives::crypto::exchange::ExchangeSecret;
+use salus_primitives::ids::EntityId;
 use salus_primitives::ids::Height;
 use salus_primitives::lane::Lane;
 use salus_primitives::reading::SealedReading;
@@ -31,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut entropy = UnwrapErr(SysRng);
 
     // A device with its keys, the hospital its period keys are wrapped for, and what it keeps on disk.
-    let device = Device::generate("monitor-17", "bed-4", &mut entropy);
+    let owner = EntityId::of_name("hospital");
+    let device = Device::generate("monitor-17", "bed-4", owner, &mut entropy);
     let hospital = ExchangeSecret::generate(&mut entropy).public();
     let mut keystore = Keystore::open(&folder.path().join("keys"), &device)?;
     let (mut outbox, _) = Outbox::open(&folder.path().join("outbox"), Limits::default())?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
 use salus_primitives::crypto::sign::{PublicKey, SecretKey, Signer};
-use salus_primitives::ids::DeviceId;
+use salus_primitives::ids::{DeviceId, EntityId};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -15,6 +15,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 #[derive(Clone, Debug)]
 pub struct Device {
     id: DeviceId,
+    owner: EntityId,
     signing: SecretKey,
     signer: Signer,
     secret: DeviceSecret,
@@ -29,6 +30,8 @@ pub struct DeviceSecret([u8; 32]);
 pub struct DeviceCard {
     /// The device's unique key.
     pub device_id: DeviceId,
+    /// The entity that is to register it, and answers for what it sends.
+    pub owner: EntityId,
     /// The key it signs with.
     pub public_key: PublicKey,
 }
@@ -48,7 +51,7 @@ pub enum DeviceError {
         mode: u32,
     },
     /// The file does not hold a device.
-    #[error("{0} is not a device file")]
+    #[error("{0} is not a device file of this version; make one with `salus-edge device new`")]
     Malformed(PathBuf),
     /// The disk refuses.
     #[error("cannot use {path}")]
@@ -69,17 +72,21 @@ struct DeviceFile {
     #[zeroize(skip)]
     device_id: DeviceId,
     #[zeroize(skip)]
+    owner: EntityId,
+    #[zeroize(skip)]
     public_key: PublicKey,
     signing_key: String,
     store_secret: String,
 }
 
 impl Device {
-    /// A new device with fresh keys.
+    /// A new device of an entity with fresh keys. Only this entity can register it to any use: what it sends names its owner, and
+    /// is refused where it is registered with another.
     #[must_use]
     pub fn generate(
         hardware_id: &str,
         registration_id: &str,
+        owner: EntityId,
         entropy: &mut impl CryptoRng,
     ) -> Self {
         let signing = SecretKey::generate(entropy);
@@ -88,6 +95,7 @@ impl Device {
         let id = DeviceId::derive(hardware_id.as_bytes(), registration_id.as_bytes());
         Self {
             id,
+            owner,
             signer: signing.signer(),
             signing,
             secret,
@@ -102,6 +110,7 @@ impl Device {
         let file = DeviceFile {
             version: VERSION,
             device_id: self.id,
+            owner: self.owner,
             public_key: self.signer.public(),
             signing_key: hex::encode(self.signing.seed()),
             store_secret: hex::encode(self.secret.0),
@@ -148,6 +157,7 @@ impl Device {
         }
         Ok(Self {
             id: file.device_id,
+            owner: file.owner,
             signing,
             signer,
             secret,
@@ -158,6 +168,12 @@ impl Device {
     #[must_use]
     pub fn id(&self) -> DeviceId {
         self.id
+    }
+
+    /// The entity that answers for what it sends.
+    #[must_use]
+    pub fn owner(&self) -> EntityId {
+        self.owner
     }
 
     /// Signs its transactions.
@@ -177,6 +193,7 @@ impl Device {
     pub fn card(&self) -> DeviceCard {
         DeviceCard {
             device_id: self.id,
+            owner: self.owner,
             public_key: self.signer.public(),
         }
     }
@@ -217,7 +234,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), DeviceError> {
         .map_err(disk)
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FILE_BYTES_MAX: usize = 4 * 1024;
 
 #[cfg(test)]
@@ -228,7 +245,8 @@ mod tests {
     use super::*;
 
     fn create(path: &Path) -> Result<Device, DeviceError> {
-        let device = Device::generate("monitor-1", "reg-1", &mut UnwrapErr(SysRng));
+        let owner = EntityId::of_name("hospital");
+        let device = Device::generate("monitor-1", "reg-1", owner, &mut UnwrapErr(SysRng));
         device.store(path).map(|()| device)
     }
 

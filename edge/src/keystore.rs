@@ -217,6 +217,7 @@ mod tests {
     use getrandom::SysRng;
     use rand_core::UnwrapErr;
     use salus_primitives::crypto::exchange::ExchangeSecret;
+    use salus_primitives::ids::EntityId;
     use salus_primitives::reading::{Category, Pseudonym};
 
     use super::*;
@@ -226,7 +227,7 @@ mod tests {
     }
 
     fn device() -> Device {
-        Device::generate("h", "r", &mut entropy())
+        Device::generate("h", "r", EntityId([4; 32]), &mut entropy())
     }
 
     fn period(day: u64) -> Period {
@@ -332,7 +333,7 @@ mod tests {
                 .windows(32)
                 .any(|window| window == key.0 || window == [1; 32])
         );
-        let stranger = Device::generate("h", "r", &mut entropy());
+        let stranger = Device::generate("h", "r", EntityId([4; 32]), &mut entropy());
         assert!(matches!(
             Keystore::open(&path, &stranger),
             Err(KeystoreError::Closed(_))

@@ -71,7 +71,7 @@ mod tests {
     use rand_core::UnwrapErr;
     use salus_primitives::codec;
     use salus_primitives::crypto::cipher::Envelope;
-    use salus_primitives::ids::GenesisHash;
+    use salus_primitives::ids::{EntityId, GenesisHash};
     use salus_primitives::reading::{PeriodKey, SealedReading};
     use salus_primitives::time::Timestamp;
 
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn sealed(nonce: u8) -> (SealedReading, Reading, PeriodKey) {
-        let device = Device::generate("h", "r", &mut UnwrapErr(SysRng));
+        let device = Device::generate("h", "r", EntityId([4; 32]), &mut UnwrapErr(SysRng));
         let reading = reading(&panel(), pseudonym(device.secret(), 3));
         let key = PeriodKey([5; 32]);
         let sealed = SealedReading::seal(
@@ -166,7 +166,7 @@ mod tests {
     /// The same sample sealed again is another ciphertext of the same reading id.
     #[test]
     fn repeat_has_the_same_id_and_another_ciphertext() {
-        let device = Device::generate("h", "r", &mut UnwrapErr(SysRng));
+        let device = Device::generate("h", "r", EntityId([4; 32]), &mut UnwrapErr(SysRng));
         let reading = reading(&panel(), pseudonym(device.secret(), 3));
         let key = PeriodKey([5; 32]);
         let seal = |nonce| {
@@ -186,8 +186,8 @@ mod tests {
     #[test]
     fn pseudonyms_do_not_meet() {
         let (one, two) = (
-            Device::generate("h", "r", &mut UnwrapErr(SysRng)),
-            Device::generate("h", "r", &mut UnwrapErr(SysRng)),
+            Device::generate("h", "r", EntityId([4; 32]), &mut UnwrapErr(SysRng)),
+            Device::generate("h", "r", EntityId([4; 32]), &mut UnwrapErr(SysRng)),
         );
 
         assert_ne!(pseudonym(one.secret(), 0), pseudonym(one.secret(), 1));

@@ -36,6 +36,7 @@ pub fn sign(
     let body = Transaction {
         genesis,
         sender: device.signer().public(),
+        entity: device.owner(),
         lane,
         valid_until,
         nonce,

@@ -93,6 +93,7 @@ impl Api {
             .route("/v1/parameters", get(epochs::parameters))
             .route("/v1/members", get(members::members))
             .route("/v1/proposals", get(members::proposals))
+            .route("/v1/keys/{key}", get(members::key))
             .route("/v1/genesis", get(query::genesis))
             .route("/v1/genesis.json", get(query::genesis_json))
             .route("/v1/explain", get(health::explain))

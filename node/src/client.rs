@@ -259,6 +259,11 @@ struct ErrorReason {
     message: String,
 }
 
+#[derive(Deserialize)]
+struct KeyBody {
+    entity: EntityId,
+}
+
 impl ApiClient {
     /// The API at `base`, as in `http://127.0.0.1:7070`.
     ///
@@ -381,6 +386,15 @@ impl ApiClient {
     /// [`ClientError`].
     pub fn members(&self) -> Result<MembersView, ClientError> {
         self.get_json("/v1/members")
+    }
+
+    /// The entity that answers for a key: what a transaction that it signs must name.
+    ///
+    /// # Errors
+    /// [`ClientError`]; refused with `unknown_key` for one that nobody has or had.
+    pub fn entity_of(&self, key: &PublicKey) -> Result<EntityId, ClientError> {
+        self.get_json::<KeyBody>(&format!("/v1/keys/{key}"))
+            .map(|body| body.entity)
     }
 
     /// The proposals that can be signed.

@@ -7,6 +7,7 @@
 use salus_consensus::config::Roots;
 use salus_contracts::context::BlockContext;
 use salus_contracts::executor::Executor;
+use salus_contracts::native::blockcfg::quota::{self, Demotions};
 use salus_contracts::native::staking::{JAILED, StakingEvent};
 use salus_contracts::native::{blockcfg, staking};
 use salus_primitives::block::Block;
@@ -15,7 +16,7 @@ use salus_primitives::certificate::Certificate;
 use salus_primitives::codec;
 use salus_primitives::epoch::EpochConfig;
 use salus_primitives::evidence::Offence;
-use salus_primitives::ids::{BlockId, Epoch, Height};
+use salus_primitives::ids::{BlockId, Epoch};
 use salus_primitives::receipt::{Receipt, receipt_root};
 use salus_primitives::state::{StateRead, StateReadError, WriteSet};
 use salus_storage::ledger::{FinalBlock, Ledger, LedgerError};
@@ -28,6 +29,8 @@ pub struct Execution {
     ledger: Arc<Ledger>,
     executor: Executor,
     pending: BTreeMap<BlockId, Pending>,
+    /// In which lanes the transactions of the block after the ledger's head count, once that was asked.
+    demotions: Option<Arc<Demotions>>,
 }
 
 #[derive(Debug)]
@@ -48,6 +51,8 @@ pub struct Executed {
     pub elected: Option<Arc<EpochConfig>>,
     /// The offences it put on chain.
     pub offences: Vec<Offence>,
+    /// In which lanes the transactions of the block after it count.
+    pub demotions: Arc<Demotions>,
 }
 
 /// A block that was committed, with its receipts.
@@ -90,6 +95,7 @@ impl Execution {
             ledger,
             executor: Executor::default(),
             pending: BTreeMap::new(),
+            demotions: None,
         }
     }
 
@@ -101,6 +107,7 @@ impl Execution {
         if let Some(pending) = self.pending.get(&id) {
             return Ok(pending.executed.clone());
         }
+        let demotions = self.demotions_after(&block.header.parent, id)?;
         let branch = self.branch(&block.header.parent, id)?;
         let writes: Vec<Arc<WriteSet>> = branch.iter().map(|p| Arc::clone(&p.writes)).collect();
         let deltas: Vec<Arc<TreeDelta>> = branch.iter().map(|p| Arc::clone(&p.tree)).collect();
@@ -109,9 +116,9 @@ impl Execution {
             height: block.header.height,
             time: block.header.time,
         };
-        let outcome = self
-            .executor
-            .execute_block(context, &block.transactions, &state)?;
+        let outcome =
+            self.executor
+                .execute_block(context, &block.transactions, &state, &demotions)?;
         let tree = self
             .ledger
             .tree()
@@ -121,10 +128,25 @@ impl Execution {
             receipts: receipt_root(&outcome.receipts),
         };
         let writes = Arc::new(outcome.writes);
+        let layers = branch
+            .iter()
+            .map(|pending| Arc::clone(&pending.writes))
+            .chain([Arc::clone(&writes)])
+            .collect();
+        let after = self.ledger.state().with_branch(layers);
+        let height = block.header.height;
+        let parameters = blockcfg::parameters(&after)?;
+        let ended = parameters.epoch_ending_at(height);
+        let demotions = if ended.is_some() || quota::is_changed_by(&writes) {
+            Arc::new(quota::demotions(&after, &parameters, height.next())?)
+        } else {
+            demotions
+        };
         let executed = Executed {
             roots,
-            elected: self.elected(block.header.height, &branch, &writes)?,
+            elected: ended.map(|ended| elected(&after, ended)).transpose()?,
             offences: offences(&outcome.receipts),
+            demotions,
         };
         let pending = Pending {
             block: Arc::clone(block),
@@ -135,27 +157,6 @@ impl Execution {
         };
         self.pending.insert(id, pending);
         Ok(executed)
-    }
-
-    /// The epoch that the block of this height has elected: its execution wrote it into the state.
-    fn elected(
-        &self,
-        height: Height,
-        branch: &[&Pending],
-        writes: &Arc<WriteSet>,
-    ) -> Result<Option<Arc<EpochConfig>>, ExecutionError> {
-        let layers = branch
-            .iter()
-            .map(|pending| Arc::clone(&pending.writes))
-            .chain([Arc::clone(writes)])
-            .collect();
-        let state = self.ledger.state().with_branch(layers);
-        let Some(ended) = blockcfg::parameters(&state)?.epoch_ending_at(height) else {
-            return Ok(None);
-        };
-        let epoch = ended.next().next();
-        let elected = epoch_config(&state, epoch)?.ok_or(ExecutionError::NoEpoch(epoch))?;
-        Ok(Some(Arc::new(elected)))
     }
 
     /// Commits an executed block on the ledger's head. `finalization` is the block's own, if it has one.
@@ -179,6 +180,7 @@ impl Execution {
             elected: pending.executed.elected.as_deref(),
             finalization,
         })?;
+        self.demotions = Some(pending.executed.demotions);
         let height = pending.block.header.height;
         self.pending
             .retain(|_, other| other.block.header.height > height);
@@ -186,6 +188,28 @@ impl Execution {
             block: pending.block,
             receipts: pending.receipts,
         })
+    }
+
+    /// In which lanes the transactions of a block on `parent` count.
+    fn demotions_after(
+        &mut self,
+        parent: &BlockId,
+        of: BlockId,
+    ) -> Result<Arc<Demotions>, ExecutionError> {
+        if let Some(pending) = self.pending.get(parent) {
+            return Ok(Arc::clone(&pending.executed.demotions));
+        }
+        let head = self.ledger.head();
+        if head.id != *parent {
+            return Err(ExecutionError::UnknownParent(of));
+        }
+        if let Some(demotions) = &self.demotions {
+            return Ok(Arc::clone(demotions));
+        }
+        let state = self.ledger.state();
+        let parameters = blockcfg::parameters(&state)?;
+        let demotions = quota::demotions(&state, &parameters, head.height.next())?;
+        Ok(Arc::clone(self.demotions.insert(Arc::new(demotions))))
     }
 
     /// How many blocks wait for finality.
@@ -226,6 +250,13 @@ pub fn epoch_config(
         return Ok(None);
     };
     Ok(Some(EpochConfig { validators, lanes }))
+}
+
+/// The epoch that was elected at the end of another: the execution of its last block wrote it into the state.
+fn elected(state: &dyn StateRead, ended: Epoch) -> Result<Arc<EpochConfig>, ExecutionError> {
+    let epoch = ended.next().next();
+    let elected = epoch_config(state, epoch)?.ok_or(ExecutionError::NoEpoch(epoch))?;
+    Ok(Arc::new(elected))
 }
 
 /// The offences that a block's calls proved.

@@ -346,14 +346,19 @@ impl NodeHandle {
     /// # Errors
     /// [`AdmitError`]. [`PoolError::AlreadyPending`] and [`PoolError::AlreadyFinal`] say that it was taken before.
     pub async fn submit(&self, bytes: Bytes) -> Result<TxId, AdmitError> {
-        self.submit_as(bytes).await.map_err(|(_, error)| error)
+        let (id, _) = self.submit_as(bytes).await.map_err(|(_, error)| error)?;
+        Ok(id)
     }
 
-    /// Like [`NodeHandle::submit`]; an error comes with the lane, where the bytes told it.
+    /// Like [`NodeHandle::submit`]; tells the lane in which the transaction waits, which is another than it asks for if its entity has
+    /// used that one up. An error comes with the lane that was asked for, where the bytes told it.
     ///
     /// # Errors
     /// See [`NodeHandle::submit`].
-    pub async fn submit_as(&self, bytes: Bytes) -> Result<TxId, (Option<Lane>, AdmitError)> {
+    pub async fn submit_as(
+        &self,
+        bytes: Bytes,
+    ) -> Result<(TxId, Lane), (Option<Lane>, AdmitError)> {
         if bytes.len() > TRANSACTION_MAX {
             let error = AdmitError::TooLarge {
                 length: bytes.len(),

@@ -1,4 +1,5 @@
-//! Transactions that wait for a block: one first-in-first-out queue a lane, bounded in count and bytes.
+//! Transactions that wait for a block: one first-in-first-out queue a lane, bounded in count and bytes. A transaction waits in
+//! the lane that it counts in, which changes with what its entity has used of its quotas.
 //!
 //! Pure: time is an argument. Holds only transactions whose signature has been checked, and remembers the ids of the
 //! replay window, so that nothing is included twice.
@@ -7,11 +8,13 @@ mod error;
 
 use crate::proposer::turns::Waiting;
 use salus_consensus::clock::Monotonic;
+use salus_contracts::native::blockcfg::quota::Demotions;
 use salus_primitives::codec;
 use salus_primitives::ids::{GenesisHash, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::transaction::{SignedTransaction, Transaction, TxId, VerifiedTransaction};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::PoolError;
@@ -82,11 +85,15 @@ pub struct Mempool {
     recent_by_height: VecDeque<(Height, Vec<TxId>)>,
     final_height: Height,
     revision: u64,
+    /// In which lanes the next block's transactions count.
+    demotions: Arc<Demotions>,
 }
 
 #[derive(Debug)]
 struct Entry {
     transaction: VerifiedTransaction,
+    /// Which it waits in.
+    lane: Lane,
     bytes: usize,
     received_at: Monotonic,
     /// Set for clients' transactions.
@@ -107,7 +114,8 @@ struct LaneQueue {
 }
 
 impl Mempool {
-    /// A mempool at the last final height, knowing the ids of the blocks in the window.
+    /// A mempool at the last final height, knowing the ids of the blocks in the window, and in which lanes the next block's
+    /// transactions count.
     #[must_use]
     pub fn new(
         genesis: GenesisHash,
@@ -115,6 +123,7 @@ impl Mempool {
         limits: MempoolLimits,
         final_height: Height,
         recent: Vec<(Height, Vec<TxId>)>,
+        demotions: Arc<Demotions>,
     ) -> Self {
         let mut mempool = Self {
             genesis,
@@ -128,6 +137,7 @@ impl Mempool {
             recent_by_height: VecDeque::new(),
             final_height,
             revision: 0,
+            demotions,
         };
         for (height, ids) in recent {
             mempool.remember(height, ids);
@@ -135,7 +145,7 @@ impl Mempool {
         mempool
     }
 
-    /// Takes in a transaction.
+    /// Takes in a transaction, and says in which lane it waits: another than it asks for if its entity has used that one up.
     ///
     /// # Errors
     /// [`PoolError`]; nothing has changed then.
@@ -144,7 +154,7 @@ impl Mempool {
         now: Monotonic,
         transaction: VerifiedTransaction,
         source: Source,
-    ) -> Result<(), PoolError> {
+    ) -> Result<Lane, PoolError> {
         let id = transaction.id();
         let body = transaction.body();
         self.check_window(body, self.final_height.next())?;
@@ -165,7 +175,7 @@ impl Mempool {
             }
             return Err(PoolError::AlreadyPending { id });
         }
-        let lane = body.lane;
+        let lane = self.demotions.lane_of(body);
         let bytes = codec::encode(transaction.signed()).len();
         let (count_max, bytes_max) = self.limits.of(source);
         let queue = &mut self.lanes[lane.index()];
@@ -185,12 +195,70 @@ impl Mempool {
         }
         let entry = Entry {
             transaction,
+            lane,
             bytes,
             received_at: now,
             forward,
         };
         self.entries.insert(id, entry);
-        Ok(())
+        Ok(lane)
+    }
+
+    /// From now on transactions count by `demotions`, those of the next block. What waits in another lane by that moves to it, in the
+    /// order in which it came; what has no room there is dropped, the youngest first, and returned. Looks at everything that waits,
+    /// but only if something changed: at most once for each lane that an entity uses up, and once an epoch.
+    pub fn recount(&mut self, demotions: &Arc<Demotions>) -> Vec<TxId> {
+        if Arc::ptr_eq(&self.demotions, demotions) || self.demotions == *demotions {
+            return Vec::new();
+        }
+        self.demotions = Arc::clone(demotions);
+        let mut moving: Vec<(Monotonic, TxId, Lane)> = self
+            .entries
+            .iter()
+            .map(|(id, entry)| (entry, *id, demotions.lane_of(entry.transaction.body())))
+            .filter(|(entry, _, lane)| entry.lane != *lane)
+            .map(|(entry, id, lane)| (entry.received_at, id, lane))
+            .collect();
+        if moving.is_empty() {
+            return Vec::new();
+        }
+        self.revision += 1;
+        moving.sort_unstable();
+        for (_, id, lane) in &moving {
+            let entry = self.entries.get_mut(id).expect("it waits");
+            let left = &mut self.lanes[entry.lane.index()];
+            left.bytes -= entry.bytes;
+            left.count -= 1;
+            entry.lane = *lane;
+        }
+        let entries = &self.entries;
+        for lane in Lane::ALL {
+            let order = &mut self.lanes[lane.index()].order;
+            order.retain(|id| entries.get(id).is_some_and(|entry| entry.lane == lane));
+        }
+        let mut dropped = Vec::new();
+        for (_, id, lane) in moving {
+            let bytes = self.entries[&id].bytes;
+            let queue = &mut self.lanes[lane.index()];
+            queue.count += 1;
+            queue.bytes += bytes;
+            let has_room = queue.count <= self.limits.lane_count_max
+                && queue.bytes <= self.limits.lane_bytes_max;
+            if has_room {
+                queue.order.push_back(id);
+            } else {
+                self.remove(&id);
+                dropped.push(id);
+            }
+        }
+        let entries = &self.entries;
+        for queue in &mut self.lanes {
+            queue
+                .order
+                .make_contiguous()
+                .sort_by_key(|id| entries.get(id).map(|entry| entry.received_at));
+        }
+        dropped
     }
 
     /// Whether a transaction may stand in the block at `height`, as far as chain and window tell.
@@ -375,6 +443,12 @@ impl Mempool {
         self.revision
     }
 
+    /// In which lanes transactions are counted.
+    #[must_use]
+    pub const fn demotions(&self) -> &Arc<Demotions> {
+        &self.demotions
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -401,7 +475,7 @@ impl Mempool {
             if let Some(forward) = entry.forward {
                 self.forwarding.remove(&(forward.at, *id));
             }
-            let queue = &mut self.lanes[entry.transaction.body().lane.index()];
+            let queue = &mut self.lanes[entry.lane.index()];
             queue.bytes -= entry.bytes;
             queue.count -= 1;
             self.revision += 1;

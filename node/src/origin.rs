@@ -10,6 +10,7 @@ use crate::replica::{Member, Origin};
 use rand_chacha::ChaCha20Rng;
 use salus_consensus::config::{Base, Config, Roots, Timing};
 use salus_consensus::journal::{self, JournalEntry};
+use salus_contracts::native::blockcfg::quota;
 use salus_genesis::block::GenesisBlock;
 use salus_primitives::epoch::EpochConfig;
 use salus_primitives::ids::{Epoch, Height, View};
@@ -106,13 +107,15 @@ pub fn read(
         },
         boundary: parameters.last_height(epoch),
     };
+    let demotions = quota::demotions(&ledger.state(), parameters, head.height.next())?;
+    let demotions = Arc::new(demotions);
     let window = parameters.window_blocks;
     let recent = ledger.recent_transactions(window)?;
     Ok(Origin {
         certificate,
         config,
         journal,
-        mempool: Mempool::new(genesis.hash, window, limits, head.height, recent),
+        mempool: Mempool::new(genesis.hash, window, limits, head.height, recent, demotions),
         proposer: Proposer {
             genesis: genesis.hash,
             validators,

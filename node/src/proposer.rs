@@ -3,6 +3,7 @@
 use crate::mempool::Mempool;
 use salus_consensus::clock::Monotonic;
 use salus_consensus::effect::BuildRequest;
+use salus_contracts::native::blockcfg::quota::Demotions;
 use salus_primitives::block::{Block, Header, transaction_root};
 use salus_primitives::codec;
 use salus_primitives::epoch::EpochConfig;
@@ -73,8 +74,8 @@ pub enum ContentError {
     /// A transaction larger than any node admits.
     #[error("transaction {0} is too large")]
     TransactionTooLarge(TxId),
-    /// A transaction of another lane.
-    #[error("transaction {0} is not in the block's lane")]
+    /// A transaction that counts in another lane than the block's: it asks for another, or its entity has used this one up.
+    #[error("transaction {0} does not count in the block's lane")]
     Lane(TxId),
     /// A transaction outside its window or of another chain.
     #[error("transaction {0} is not admissible at this height")]
@@ -88,8 +89,8 @@ pub enum ContentError {
 }
 
 impl Proposer {
-    /// Builds the block that `request` asks for, on the parent at the end of `branch`. Without a transaction the block is
-    /// empty, which is valid at any time.
+    /// Builds the block that `request` asks for, on the parent at the end of `branch`, from a mempool that counts by what holds
+    /// after it ([`Mempool::recount`]). Without a transaction the block is empty, which is valid at any time.
     #[must_use]
     pub fn build(
         &self,
@@ -155,7 +156,7 @@ impl Proposer {
 
     /// Checks everything about a proposed block that does not need a signature check.
     ///
-    /// `ids` are its transactions' ids, `branch` ends with its parent.
+    /// `ids` are its transactions' ids, `branch` ends with its parent, after which `demotions` hold.
     ///
     /// # Errors
     /// [`ContentError`] names the first fault: the manager's.
@@ -165,6 +166,7 @@ impl Proposer {
         ids: &[TxId],
         mempool: &Mempool,
         branch: &Branch,
+        demotions: &Demotions,
     ) -> Result<(), ContentError> {
         let header = &block.header;
         let lane = self.lanes.lane(header.lane).ok_or(ContentError::Config)?;
@@ -196,7 +198,7 @@ impl Proposer {
         }
         let mut within = BTreeSet::new();
         for (transaction, id) in block.transactions.iter().zip(ids) {
-            if transaction.body.lane != header.lane {
+            if demotions.lane_of(&transaction.body) != header.lane {
                 return Err(ContentError::Lane(*id));
             }
             if mempool

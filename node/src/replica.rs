@@ -21,6 +21,7 @@ use salus_consensus::engine::Engine;
 use salus_consensus::input::Input as EngineInput;
 use salus_consensus::journal::JournalEntry;
 use salus_consensus::message::{Message, Peer};
+use salus_contracts::native::blockcfg::quota::Demotions;
 use salus_primitives::block::Block;
 use salus_primitives::certificate::VerifiedCertificate;
 use salus_primitives::ids::{BlockId, Height};
@@ -56,6 +57,8 @@ pub struct Replica {
     engine: Engine,
     mempool: Mempool,
     proposer: Proposer,
+    /// In which lanes the transactions of a block on each executed block count, and of one on the last final block.
+    demotions: BTreeMap<BlockId, Arc<Demotions>>,
     /// Transaction ids of blocks above the last final one.
     block_ids: BTreeMap<BlockId, Arc<Vec<TxId>>>,
     peers: Vec<Peer>,
@@ -134,12 +137,14 @@ impl Replica {
             .into_iter()
             .partition(|entry: &JournalEntry| entry.epoch() <= epoch);
         let duties = Duties::new(Arc::clone(&config.validators), config.voter.clone());
+        let demotions = BTreeMap::from([(config.base.id, Arc::clone(mempool.demotions()))]);
         let attestations = Attestations::new(Arc::clone(&config.validators));
         let engine = Engine::restore(config, certificate, journal, now, &mut pending);
         let mut replica = Self {
             engine,
             mempool,
             proposer,
+            demotions,
             block_ids: BTreeMap::new(),
             peers: Vec::new(),
             acquaintances: Peers::default(),
@@ -190,6 +195,8 @@ impl Replica {
                     self.epochs.elected(block, elected);
                 }
                 self.duties.executed(block, executed.offences);
+                self.recount(&executed.demotions, effects);
+                self.demotions.insert(block, executed.demotions);
                 self.drive(now, EngineInput::Executed { block, roots }, effects);
             }
             Input::Explain => self.ask_for_accounts(now, effects),
@@ -316,6 +323,8 @@ impl Replica {
                     effects.push(Effect::Send(peer, Frame::Consensus(message)));
                 }
                 EngineEffect::Build(request) => {
+                    let demotions = self.demotions_after(&request.parent);
+                    self.recount(&demotions, effects);
                     let branch = self.branch(&request.parent);
                     let block =
                         self.proposer
@@ -391,7 +400,9 @@ impl Replica {
     fn check(&mut self, id: &BlockId, block: &Block) -> Result<(), crate::proposer::ContentError> {
         let ids = self.transaction_ids(id, block);
         let branch = self.branch(&block.header.parent);
-        self.proposer.check(block, &ids, &self.mempool, &branch)?;
+        let demotions = self.demotions_after(&block.header.parent);
+        self.proposer
+            .check(block, &ids, &self.mempool, &branch, &demotions)?;
         let unchecked: Vec<SignedTransaction> = block
             .transactions
             .iter()
@@ -429,6 +440,9 @@ impl Replica {
                 .on_final(now.monotonic, &block.header, &self.mempool);
         }
         self.settle_duties(&blocks, &expired);
+        let last = blocks.last().map(|(id, _)| *id);
+        self.demotions
+            .retain(|id, _| Some(*id) == last || self.engine.body(id).is_some());
         // what the engine forgot, whatever height it claimed
         self.block_ids
             .retain(|id, _| self.engine.body(id).is_some());
@@ -437,7 +451,21 @@ impl Replica {
             certificate,
         });
         if !expired.is_empty() {
-            effects.push(Effect::Expired(expired));
+            effects.push(Effect::Left(expired));
+        }
+    }
+
+    /// In which lanes the transactions of a block on `parent` count.
+    fn demotions_after(&self, parent: &BlockId) -> Arc<Demotions> {
+        let demotions = self.demotions.get(parent);
+        Arc::clone(demotions.expect("a parent whose roots are known was executed, or is the base"))
+    }
+
+    /// What waits counts by this from now on.
+    fn recount(&mut self, demotions: &Arc<Demotions>, effects: &mut Vec<Effect>) {
+        let dropped = self.mempool.recount(demotions);
+        if !dropped.is_empty() {
+            effects.push(Effect::Left(dropped));
         }
     }
 

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use salus_primitives::codec::Blob;
     use salus_primitives::crypto::sign::SecretKey;
-    use salus_primitives::ids::{ContractId, GenesisHash};
+    use salus_primitives::ids::{ContractId, EntityId, GenesisHash};
     use salus_primitives::lane::Lane;
     use salus_primitives::signed::Signed;
     use salus_primitives::transaction::{Call, TRANSACTION_MAX, Transaction};
@@ -152,6 +152,7 @@ mod tests {
         let body = Transaction {
             genesis: GenesisHash([1; 32]),
             sender: signer.public(),
+            entity: EntityId([4; 32]),
             lane: Lane::Routine,
             valid_until: Height::new(9),
             nonce: [0; 16],

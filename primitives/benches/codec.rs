@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use salus_primitives::codec::{self, Blob};
 use salus_primitives::crypto::sign::SecretKey;
-use salus_primitives::ids::{ContractId, GenesisHash, Height};
+use salus_primitives::ids::{ContractId, EntityId, GenesisHash, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::signed::Signed;
 use salus_primitives::transaction::{Call, SignedTransaction, TRANSACTION_MAX, Transaction};
@@ -18,6 +18,7 @@ fn transaction() -> SignedTransaction {
     let body = Transaction {
         genesis,
         sender: secret.public(),
+        entity: EntityId([4; 32]),
         lane: Lane::Monitoring,
         valid_until: Height::new(100),
         nonce: [3; 16],

@@ -105,7 +105,7 @@ pub fn transaction_root(transactions: &[SignedTransaction]) -> Digest {
 mod tests {
     use super::*;
     use crate::crypto::sign::{PublicKey, Signature};
-    use crate::ids::ContractId;
+    use crate::ids::{ContractId, EntityId};
     use crate::signed::Signed;
     use crate::transaction::{Call, Transaction};
 
@@ -136,6 +136,7 @@ mod tests {
             body: Transaction {
                 genesis: GenesisHash([1; 32]),
                 sender: PublicKey([n; 32]),
+                entity: EntityId([4; 32]),
                 lane: Lane::Monitoring,
                 valid_until: Height::new(9),
                 nonce: [n; 16],

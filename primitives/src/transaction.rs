@@ -4,7 +4,7 @@ use crate::codec::{self, Blob};
 use crate::crypto::sign::PublicKey;
 use crate::hash::Digest;
 use crate::hexadecimal::fixed_bytes;
-use crate::ids::{ContractId, GenesisHash, Height};
+use crate::ids::{ContractId, EntityId, GenesisHash, Height};
 use crate::lane::Lane;
 use crate::namespace::Domain;
 use crate::signed::{BadSignature, Signable, Signed, Verified};
@@ -35,8 +35,11 @@ impl Call {
 pub struct Transaction {
     /// The chain it is for.
     pub genesis: GenesisHash,
-    /// Who signs it: the key of an entity or a device.
+    /// Who signs it: the key of an entity, a device or a validator.
     pub sender: PublicKey,
+    /// The entity that answers for the sender: itself, the device's owner or the validator's member. Quotas are its. With another
+    /// one the transaction is refused, and charged to nobody.
+    pub entity: EntityId,
     /// The lane it asks for.
     pub lane: Lane,
     /// The last height that may include it; bounded by the chain's replay window.
@@ -126,6 +129,7 @@ mod tests {
         Transaction {
             genesis: GenesisHash([1; 32]),
             sender: SecretKey::from_seed([2; 32]).public(),
+            entity: EntityId([5; 32]),
             lane: Lane::Routine,
             valid_until: Height::new(100),
             nonce: [3; 16],

@@ -179,6 +179,7 @@ pub fn transaction(n: u8) -> Transaction {
     Transaction {
         genesis: genesis(),
         sender: key(n + 10).public(),
+        entity: EntityId([n + 1; 32]),
         lane: Lane::Emergency,
         valid_until: Height::new(1_000 + u64::from(n)),
         nonce: [n; 16],

@@ -359,6 +359,7 @@ impl Sim {
         let adversary = Adversary::new(
             behaviours.to_vec(),
             dice,
+            EntityId::of_name(&keys.name),
             self.operators[member].clone(),
             signers.collect(),
         );

@@ -105,6 +105,7 @@ pub(crate) fn transaction(number: u64) -> SignedTransaction {
         body: Transaction {
             genesis: GENESIS,
             sender: peer(0),
+            entity: EntityId([4; 32]),
             lane: Lane::Routine,
             valid_until: Height::new(1_000_000),
             nonce,

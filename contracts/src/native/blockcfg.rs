@@ -7,6 +7,10 @@
 //! - What governance changes and members say holds in the epochs that are configured from then on: from the second after the
 //!   present one. Whoever follows headers knows by then.
 //! - What is known of a member is forgotten when it retires.
+//! - What is over a quota is not refused but counts in the next lower lane: an emergency that is one too many is an emergency still,
+//!   and whoever claims too many harms nobody else by it.
+//! - What is over a quota is not refused but counts in the next lower lane: an emergency that is one too many is an emergency still,
+//!   and whoever claims too many harms nobody else by it.
 
 pub mod bounds;
 mod event;
@@ -14,6 +18,7 @@ mod governed;
 pub mod lanes;
 mod measured;
 pub mod policy;
+pub mod quota;
 pub mod solver;
 
 pub use event::{BlockcfgEvent, LANE_SET, MODEL_SET, PRICE_SET};

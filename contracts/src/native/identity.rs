@@ -23,8 +23,8 @@ pub use event::{
 };
 pub use keys::{NAME_MAX, exchange_key_is_usable, name_is_valid};
 pub use state::{
-    Device, Entity, Holder, NoPrincipal, device, device_key, entity, entity_key, holder,
-    principal_of_key,
+    Device, Entity, Holder, NoPrincipal, device, device_key, entity, entity_key, entity_of_key,
+    holder, principal_of_key,
 };
 
 pub(crate) use state::genesis;

@@ -305,7 +305,9 @@ fn a_validators_key_speaks_for_one_epoch_after_its_last() {
     let member = entity_id(3);
     // the set of epoch 3 is the first with the new key
     world.enact(&[1, 2, 4, 5], Change::RotateKeys { member, keys });
-    let by = |sender: u8, said: &Observed| staking(sender, &StakingCall::Observe(said.clone()));
+    let by = |sender: u8, said: &Observed| {
+        of_entity(3, staking(sender, &StakingCall::Observe(said.clone())))
+    };
 
     world.advance_to(15);
     let said = observed(&world, 1, 10, &[]);
@@ -350,6 +352,7 @@ fn the_largest_set_says_what_it_saw() {
         .map(|member| {
             let mut transaction = staking(1, &call);
             transaction.body.sender = member.validator_key;
+            transaction.body.entity = member.entity;
             transaction
         })
         .collect();

@@ -95,7 +95,16 @@ fn cases() -> Vec<(&'static str, SignedTransaction)> {
         ("key_rotated", reading(23, 1)),
         (
             "lane_not_allowed",
-            submit(25, Lane::Emergency, sealed(25, 1)),
+            of_entity(PHARMACY, submit(25, Lane::Emergency, sealed(25, 1))),
+        ),
+        ("wrong_entity", of_entity(PHARMACY, reading(21, 1))),
+        (
+            "wrong_entity",
+            of_entity(PHARMACY, raw(HOSPITAL, 1, vec![])),
+        ),
+        (
+            "wrong_entity",
+            of_entity(PHARMACY, register_device(HOSPITAL + 200, 50)),
         ),
         ("unknown_contract", raw(HOSPITAL, 0, vec![])),
         ("unknown_contract", raw(HOSPITAL, 77, vec![])),
@@ -247,6 +256,7 @@ fn codes_and_names_are_pinned() {
             (9, "too_many_writes"),
             (10, "too_many_bytes"),
             (11, "too_many_events"),
+            (12, "wrong_entity"),
         ]
     );
     assert_eq!(

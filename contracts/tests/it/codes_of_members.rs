@@ -182,7 +182,10 @@ fn staking_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
         observe(4, &said)
     };
     vec![
-        ("not_an_entity", staking(DEVICE, &StakingCall::Stand)),
+        (
+            "not_an_entity",
+            of_entity(2, staking(DEVICE, &StakingCall::Stand)),
+        ),
         ("not_an_entity", staking(201, &StakingCall::Stand)),
         (
             "not_a_validator",
@@ -190,7 +193,7 @@ fn staking_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
         ),
         (
             "not_a_validator",
-            staking(DEVICE, &StakingCall::Observe(said.clone())),
+            of_entity(2, staking(DEVICE, &StakingCall::Observe(said.clone()))),
         ),
         (
             "not_the_epoch_before",
@@ -240,7 +243,7 @@ fn staking_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
             }),
         ),
         ("already_observed", observe(5, &said)),
-        ("not_an_entity", delegate_whole(DEVICE, 1)),
+        ("not_an_entity", of_entity(2, delegate_whole(DEVICE, 1))),
         ("not_a_member", staking(CLINIC, &StakingCall::Stand)),
         ("not_a_member", staking(7, &StakingCall::Return)),
         ("not_a_member", delegate_whole(7, 1)),
@@ -294,8 +297,11 @@ fn governance_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
     };
     let fresh = keys(key(150), key(151));
     vec![
-        ("not_an_entity", propose(DEVICE, set_weight(1, 9))),
-        ("not_an_entity", sign(DEVICE, &open())),
+        (
+            "not_an_entity",
+            of_entity(2, propose(DEVICE, set_weight(1, 9))),
+        ),
+        ("not_an_entity", of_entity(2, sign(DEVICE, &open()))),
         ("not_an_entity", sign(201, &open())),
         (
             "participation_out_of_bounds",
@@ -479,7 +485,7 @@ fn every_code_of_block_configuration_is_reached_and_leaves_nothing() {
     let mut world = prepared();
     assert_eq!(world.run(set_price(1, 7)), "ok");
     let cases = [
-        ("not_an_entity", set_price(DEVICE, 2)),
+        ("not_an_entity", of_entity(2, set_price(DEVICE, 2))),
         ("not_an_entity", set_price(201, 2)),
         ("not_a_member", set_price(CLINIC, 2)),
         ("not_a_member", set_price(7, 2)),

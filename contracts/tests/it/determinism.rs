@@ -45,9 +45,10 @@ proptest! {
         branch.merge(parent.writes.clone());
         world.state.apply(&parent.writes);
         world.height += 1;
+        let demotions = world.demotions();
         let on_branch = world
             .executor
-            .execute_block(world.next(), &second, &branch)
+            .execute_block(world.next(), &second, &branch, &demotions)
             .expect("memory");
 
         prop_assert_eq!(on_branch, world.outcome(&second));
@@ -96,12 +97,12 @@ fn the_receipts_of_a_block_are_pinned() {
     let transactions = [
         register_entity(MINISTRY, 11, Role::Hospital),
         register_device(11, 21),
-        submit(21, Lane::Emergency, sealed(21, 1)),
-        submit(21, Lane::Routine, sealed(21, 1)),
+        of_entity(11, submit(21, Lane::Emergency, sealed(21, 1))),
+        of_entity(11, submit(21, Lane::Routine, sealed(21, 1))),
         rotate(11, 21, 31),
         revoke_device(MINISTRY, 21),
         revoke_entity(MINISTRY, 11),
-        reading(21, 2),
+        of_entity(11, reading(21, 2)),
         raw(HOSPITAL, 2, vec![]),
     ];
 
@@ -131,10 +132,10 @@ fn the_receipts_of_a_block_are_pinned() {
     let digest = salus_primitives::merkle::leaf_digest(&codec::encode(&writes));
     assert_eq!(
         receipt_root(&outcome.receipts).to_string(),
-        "121fb892d5cdd163af04a3d64c41958f52a0d59df222422f7cd95732c0318b6d"
+        "3158d340f5cbd490a68cf439f0e1970dd7c44e3ee64594174bcbcb2f41111d9e"
     );
     assert_eq!(
         digest.to_string(),
-        "88810da26eeebdd38956e0435dcb292fc72877347f0350d71b9029ec2a038bda"
+        "a474e3dd120e97194834ef77786a4da967a9a78ca1bc6fe7de293ecbc6d3d302"
     );
 }

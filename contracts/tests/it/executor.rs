@@ -208,17 +208,20 @@ fn a_failing_store_aborts_the_block_and_never_becomes_a_receipt() {
     let block = [
         register_entity(MINISTRY, 11, Role::Hospital),
         register_device(11, 21),
-        reading(21, 1),
+        of_entity(11, reading(21, 1)),
         revoke_device(HOSPITAL, 50),
         reading(99, 1),
     ];
     let expected = world.outcome(&block);
+    let demotions = world.demotions();
     let execute = |reads| {
         let state = Failing {
             state: &world.state,
             left: Cell::new(reads),
         };
-        world.executor.execute_block(world.next(), &block, &state)
+        world
+            .executor
+            .execute_block(world.next(), &block, &state, &demotions)
     };
 
     let enough = (0..100)
@@ -243,10 +246,11 @@ fn a_failing_store_aborts_the_block_and_never_becomes_a_receipt() {
 fn a_state_without_genesis_or_with_a_damaged_value_is_an_error_not_a_refusal() {
     let mut world = World::new();
     let nothing = MemoryState::default();
+    let demotions = world.demotions();
     assert!(
         world
             .executor
-            .execute_block(world.next(), &[reading(21, 1)], &nothing)
+            .execute_block(world.next(), &[reading(21, 1)], &nothing, &demotions)
             .is_err()
     );
 
@@ -256,7 +260,12 @@ fn a_state_without_genesis_or_with_a_damaged_value_is_an_error_not_a_refusal() {
     assert!(
         world
             .executor
-            .execute_block(world.next(), &[register_device(HOSPITAL, 21)], &world.state)
+            .execute_block(
+                world.next(),
+                &[register_device(HOSPITAL, 21)],
+                &world.state,
+                &demotions
+            )
             .is_err()
     );
 }

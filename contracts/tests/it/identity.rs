@@ -39,7 +39,7 @@ fn a_registered_entity_can_bind_a_device_in_the_same_block_and_the_device_can_ac
     let receipts = world.block(&[
         register_entity(MINISTRY, 11, Role::Institute),
         register_device(11, 21),
-        reading(21, 1),
+        of_entity(11, reading(21, 1)),
     ]);
 
     assert!(receipts.iter().all(|receipt| reason(receipt) == "ok"));
@@ -150,9 +150,9 @@ fn revoking_an_entity_silences_it_and_its_devices() {
     ]);
 
     let receipts = world.block(&[
-        reading(21, 1),
+        of_entity(11, reading(21, 1)),
         revoke_entity(MINISTRY, 11),
-        reading(21, 2),
+        of_entity(11, reading(21, 2)),
         rotate(11, 21, 31),
     ]);
 

@@ -13,6 +13,7 @@ mod identity;
 mod lanes;
 mod measured;
 mod offences;
+mod quota;
 mod records;
 mod solver;
 mod staking;

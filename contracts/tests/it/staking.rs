@@ -197,7 +197,7 @@ fn the_most_parts_are_accepted() {
     let mut world = World::of(&members);
     let parts: Vec<(u8, u64)> = (1u8..=32).map(|n| (n, 1)).collect();
 
-    assert_eq!(world.run(delegate_parts(35, &parts)), "ok");
+    assert_eq!(world.run(of_entity(35, delegate_parts(35, &parts))), "ok");
 
     assert_eq!(standings(&world).get(&1), Some(&41));
     assert_eq!(standings(&world).get(&35), Some(&0));

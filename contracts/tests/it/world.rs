@@ -4,6 +4,7 @@ use salus_contracts::context::BlockContext;
 use salus_contracts::executor::{BlockOutcome, Executor, Refusal};
 use salus_contracts::genesis::{GenesisMember, genesis_writes};
 use salus_contracts::native::blockcfg;
+use salus_contracts::native::blockcfg::quota::{self, Demotions};
 use salus_contracts::native::governance;
 use salus_contracts::native::staking::{self, Member};
 use salus_contracts::registry::reason_name;
@@ -47,16 +48,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let members: Vec<GenesisMember> = [
-            (HOSPITAL, Role::Hospital),
-            (PHARMACY, Role::Pharmacy),
-            (INSURER, Role::Insurer),
-            (INSTITUTE, Role::Institute),
-            (MINISTRY, Role::Ministry),
-        ]
-        .map(|(n, role)| member(n, role))
-        .into();
-        Self::of(&members)
+        Self::of(&founders())
     }
 
     /// A chain of other members.
@@ -70,11 +62,24 @@ impl World {
             seats,
             ..parameters()
         };
+        Self::with(members, &parameters, &policy())
+    }
+
+    /// A chain of the five members whose lanes have these quotas; the lowest has none.
+    pub(crate) fn with_quotas(quotas: [u32; 3]) -> Self {
+        let mut policy = policy();
+        for (lane, quota) in policy.lanes.iter_mut().zip(quotas) {
+            lane.quota = quota;
+        }
+        Self::with(&founders(), &parameters(), &policy)
+    }
+
+    fn with(members: &[GenesisMember], parameters: &ChainParameters, policy: &BlockPolicy) -> Self {
         let mut state = MemoryState::default();
         state.apply(&genesis_writes(
             members,
-            &parameters,
-            &policy(),
+            parameters,
+            policy,
             PARTICIPATION,
             "test",
         ));
@@ -148,8 +153,14 @@ impl World {
     /// What the next block would hold, without taking effect.
     pub(crate) fn outcome(&self, transactions: &[SignedTransaction]) -> BlockOutcome {
         self.executor
-            .execute_block(self.next(), transactions, &self.state)
+            .execute_block(self.next(), transactions, &self.state, &self.demotions())
             .expect("memory does not fail")
+    }
+
+    /// In which lanes the next block's transactions count.
+    pub(crate) fn demotions(&self) -> Demotions {
+        let parameters = blockcfg::parameters(&self.state).expect("a chain");
+        quota::demotions(&self.state, &parameters, self.next().height).expect("memory")
     }
 
     /// Executes the next block and takes it over.
@@ -178,6 +189,18 @@ impl World {
             time: Timestamp::from_millis(1_000 * (self.height + 1)),
         }
     }
+}
+
+fn founders() -> Vec<GenesisMember> {
+    [
+        (HOSPITAL, Role::Hospital),
+        (PHARMACY, Role::Pharmacy),
+        (INSURER, Role::Insurer),
+        (INSTITUTE, Role::Institute),
+        (MINISTRY, Role::Ministry),
+    ]
+    .map(|(n, role)| member(n, role))
+    .into()
 }
 
 /// `ok`, or the stable name of why not.
@@ -428,12 +451,29 @@ pub(crate) fn observe(n: u8, observed: &Observed) -> SignedTransaction {
 /// The chain that [`transaction`] names.
 pub(crate) const GENESIS: GenesisHash = GenesisHash([9; 32]);
 
+/// Whose key a number is: founders and what they register have numbers up to 20, devices are the hospital's unless
+/// [`of_entity`] says otherwise, and validators vote with the keys from 201 on.
+fn entity_of_key(sender: u8) -> EntityId {
+    match sender {
+        0..=20 => entity_id(sender),
+        201..=220 => entity_id(sender - 200),
+        _ => entity_id(HOSPITAL),
+    }
+}
+
+/// The same transaction by a sender of another entity.
+pub(crate) fn of_entity(n: u8, mut transaction: SignedTransaction) -> SignedTransaction {
+    transaction.body.entity = entity_id(n);
+    transaction
+}
+
 /// A transaction by key number `sender`. Execution does not look at signatures.
 pub(crate) fn transaction(sender: u8, lane: Lane, call: Call) -> SignedTransaction {
     Signed {
         body: Transaction {
             genesis: GENESIS,
             sender: key(sender),
+            entity: entity_of_key(sender),
             lane,
             valid_until: Height::new(1000),
             nonce: [0; 16],

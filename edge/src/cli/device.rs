@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use getrandom::SysRng;
 use rand_core::{TryRng, UnwrapErr};
 use salus_edge::device::{Device, DeviceError};
+use salus_primitives::ids::EntityId;
 
 use super::{failure, usage_error};
 
@@ -30,6 +31,9 @@ pub(crate) struct NewOptions {
     /// The id it was registered under in the hospital. Only its hash leaves the device.
     #[arg(long)]
     registration_id: String,
+    /// The name of the entity that registers it, as the chain knows it. What the device sends counts as this entity's.
+    #[arg(long)]
+    owner: String,
     /// Where to write the device file (mode 600; an existing file is not overwritten).
     #[arg(long)]
     out: PathBuf,
@@ -65,6 +69,7 @@ impl NewOptions {
         let device = Device::generate(
             &self.hardware_id,
             &self.registration_id,
+            EntityId::of_name(&self.owner),
             &mut UnwrapErr(SysRng),
         );
         device.store(&self.out)?;

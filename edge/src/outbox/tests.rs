@@ -5,7 +5,7 @@ use salus_primitives::codec::Blob;
 use salus_primitives::crypto::cipher::{Envelope, Suite};
 use salus_primitives::crypto::sign::{PublicKey, Signature};
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{ContractId, DeviceId, GenesisHash, Height};
+use salus_primitives::ids::{ContractId, DeviceId, EntityId, GenesisHash, Height};
 use salus_primitives::reading::Handle;
 use salus_primitives::signed::Signed;
 use salus_primitives::transaction::{Call, Transaction};
@@ -34,6 +34,7 @@ fn signed(number: u8) -> Arc<SignedTransaction> {
         body: Transaction {
             genesis: GenesisHash([0; 32]),
             sender: PublicKey([1; 32]),
+            entity: EntityId([4; 32]),
             lane: Lane::Routine,
             valid_until: Height::new(9),
             nonce: [number; 16],

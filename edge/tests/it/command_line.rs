@@ -38,7 +38,7 @@ fn bedside() -> (TempDir, Arc<Chain>) {
     let folder = tempfile::tempdir().unwrap();
     let made = run(
         folder.path(),
-        "device new --hardware-id h --registration-id r --out device.json",
+        "device new --hardware-id h --registration-id r --owner hospital --out device.json",
     );
     assert!(made.status.success(), "{made:?}");
     (folder, Arc::new(Chain::new(1)))
@@ -59,7 +59,7 @@ fn device_is_made_once_and_shown() {
 
     let again = run(
         folder.path(),
-        "device new --hardware-id h --registration-id r --out device.json",
+        "device new --hardware-id h --registration-id r --owner hospital --out device.json",
     );
     let shown = run(folder.path(), "device show --device device.json");
 

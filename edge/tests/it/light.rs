@@ -8,7 +8,7 @@ use salus_edge::submit::sign;
 use salus_primitives::codec::{self, Blob};
 use salus_primitives::crypto::cipher::{Envelope, Suite};
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{Epoch, GenesisHash, Height};
+use salus_primitives::ids::{EntityId, Epoch, GenesisHash, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::proof::ProofError;
 use salus_primitives::reading::{Handle, ReadingId, SealedReading};
@@ -18,7 +18,7 @@ use salus_primitives::transaction::{SignedTransaction, TxId};
 use crate::chain::Chain;
 
 pub(crate) fn transaction(genesis: GenesisHash) -> SignedTransaction {
-    let device = Device::generate("h", "r", &mut UnwrapErr(SysRng));
+    let device = Device::generate("h", "r", EntityId([4; 32]), &mut UnwrapErr(SysRng));
     let sealed = SealedReading {
         device: device.id(),
         handle: Handle([1; 32]),

@@ -14,6 +14,7 @@ use salus_edge::replay::{Input, Replay, ReplayError};
 use salus_primitives::calls::RecordsCall;
 use salus_primitives::codec;
 use salus_primitives::crypto::exchange::ExchangeSecret;
+use salus_primitives::ids::EntityId;
 use salus_primitives::lane::Lane;
 use salus_primitives::reading::ReadingId;
 use salus_primitives::transaction::{SignedTransaction, TRANSACTION_MAX};
@@ -32,8 +33,12 @@ impl Bedside {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..2 {
-            let device =
-                Device::generate("monitor", &format!("reg-{number}"), &mut UnwrapErr(SysRng));
+            let device = Device::generate(
+                "monitor",
+                &format!("reg-{number}"),
+                EntityId::of_name("hospital"),
+                &mut UnwrapErr(SysRng),
+            );
             device
                 .store(&folder.path().join(format!("device-{number}")))
                 .unwrap();

@@ -130,6 +130,14 @@ impl Refused {
         Self::new(StatusCode::NOT_FOUND, "unknown_epoch", what)
     }
 
+    pub(super) fn unknown_key() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown_key",
+            "no entity, device or validator has or had this key",
+        )
+    }
+
     /// It may exist later.
     pub(super) fn not_yet(what: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_yet", what)

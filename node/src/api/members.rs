@@ -3,7 +3,8 @@
 use super::error::Refused;
 use super::views::json;
 use super::{Api, StateError};
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use salus_contracts::native::blockcfg::{self, Measured};
@@ -11,6 +12,7 @@ use salus_contracts::native::governance::{self, Proposal};
 use salus_contracts::native::identity;
 use salus_contracts::native::staking::{self, Absence, Member, Roll};
 use salus_primitives::calls::{Change, Delegation, Role, ValidatorKeys};
+use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::evidence::OffenceKind;
 use salus_primitives::ids::{EntityId, Epoch, Height};
 use salus_primitives::lanes::{BlockModel, LaneParameters};
@@ -164,6 +166,27 @@ pub(super) async fn proposals(State(api): State<Api>) -> Result<Response, Refuse
             })
         })
         .await?;
+    Ok(json(StatusCode::OK, &view))
+}
+
+/// `GET /v1/keys/{key}`: the entity that answers for whoever has or had a key.
+pub(super) async fn key(
+    State(api): State<Api>,
+    key: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refused> {
+    let key: PublicKey = key
+        .ok()
+        .and_then(|Path(text)| text.parse().ok())
+        .ok_or_else(|| Refused::bad_path("a key of 64 hexadecimal digits"))?;
+    let view = api
+        .read_state(move |_, snapshot| {
+            let state = snapshot.state();
+            let entity = identity::entity_of_key(&state, &key)?;
+            let entity = entity.map(|entity| named(&state, entity)).transpose()?;
+            Ok::<_, StateError>(entity)
+        })
+        .await?
+        .ok_or_else(Refused::unknown_key)?;
     Ok(json(StatusCode::OK, &view))
 }
 

@@ -36,7 +36,10 @@ pub(super) async fn submit(State(api): State<Api>, request: Request) -> Result<R
         Ok(Err(_)) => return Err(Refused::body_unread()),
     };
     match api.node.submit_as(body).await {
-        Ok(id) => Ok(json(StatusCode::ACCEPTED, &TransactionView::pending(id))),
+        Ok((id, lane)) => {
+            let view = TransactionView::pending(id, lane);
+            Ok(json(StatusCode::ACCEPTED, &view))
+        }
         Err((lane, error)) => {
             api.metrics.transaction_rejected(lane, error.reason());
             match error {

@@ -27,6 +27,7 @@ use salus_network::{Inbound, Network, NetworkConfig, NetworkId, NetworkSecret};
 use salus_primitives::ids::{Epoch, Height, View};
 use salus_primitives::state::StateRoot;
 use salus_primitives::time::Timestamp;
+use salus_primitives::lane::Lane;
 use salus_primitives::transaction::TxId;
 use serde_json::Value;
 use std::sync::Arc;
@@ -120,7 +121,10 @@ impl Node {
         tokio::spawn(async move {
             while let Some(submission) = queue.recv().await {
                 if let Submission::Client { transaction, reply } = submission {
-                    let _ = reply.send(verdict(transaction.body.id()));
+                    // one lane below: its entity has used up what it asked for
+                    let lane = Lane::Bulk;
+                    let answer = verdict(transaction.body.id()).map(|id| (id, lane));
+                    let _ = reply.send(answer);
                 }
             }
         });

@@ -63,15 +63,17 @@ pub(super) struct AttestingView {
 }
 
 impl TransactionView {
-    pub(super) fn pending(id: TxId) -> Self {
-        Self::new(
-            id,
-            TransactionProgress {
-                status: TransactionStatus::Pending,
-                tier: Some(Tier::Pending),
-                attesting: None,
-            },
-        )
+    /// Handed in just now: it waits in this lane.
+    pub(super) fn pending(id: TxId, lane: Lane) -> Self {
+        let progress = TransactionProgress {
+            status: TransactionStatus::Pending,
+            tier: Some(Tier::Pending),
+            attesting: None,
+        };
+        Self {
+            lane: Some(lane),
+            ..Self::new(id, progress)
+        }
     }
 
     pub(super) fn new(id: TxId, progress: TransactionProgress) -> Self {

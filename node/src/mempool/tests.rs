@@ -1,18 +1,20 @@
 use super::*;
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::sign::SecretKey;
-use salus_primitives::ids::ContractId;
+use salus_primitives::ids::{ContractId, EntityId, Epoch};
 use salus_primitives::signed::Signed;
 use salus_primitives::transaction::Call;
 
 const GENESIS: GenesisHash = GenesisHash([1; 32]);
 const NEXT: Height = Height::new(11);
+const EPOCH: Epoch = Epoch::new(1);
 
 fn transaction(n: u8, lane: Lane, valid_until: u64) -> VerifiedTransaction {
     let signer = SecretKey::from_seed([9; 32]).signer();
     let body = Transaction {
         genesis: GENESIS,
         sender: signer.public(),
+        entity: EntityId([4; 32]),
         lane,
         valid_until: Height::new(valid_until),
         nonce: [n; 16],
@@ -34,6 +36,7 @@ fn mempool() -> Mempool {
         },
         Height::new(10),
         Vec::new(),
+        Arc::new(Demotions::none(EPOCH)),
     )
 }
 
@@ -62,7 +65,7 @@ fn refuses_each_kind_of_unfit_transaction_with_its_reason() {
         insert(transaction(1, Lane::Routine, 40)),
         Err(PoolError::AlreadyFinal { .. })
     ));
-    assert_eq!(insert(transaction(4, Lane::Routine, 76)), Ok(()));
+    assert_eq!(insert(transaction(4, Lane::Routine, 76)), Ok(Lane::Routine));
     assert!(matches!(
         insert(transaction(4, Lane::Routine, 76)),
         Err(PoolError::AlreadyPending { .. })
@@ -217,7 +220,7 @@ fn peers_leave_a_part_of_each_lane_to_clients() {
     let client = pool.insert(at(0), transaction(9, Lane::Bulk, 40), Source::Client);
 
     assert_eq!(taken, 3);
-    assert_eq!(client, Ok(()));
+    assert_eq!(client, Ok(Lane::Bulk));
 }
 
 /// A transaction whose end lies below the next block is no reason for a block: without this, the managers make empty
@@ -240,4 +243,86 @@ fn what_cannot_stand_in_the_next_block_is_no_reason_to_make_one() {
     assert!(pool.has_other_than(&included, Height::new(12)));
     let since = pool.waiting_since(Height::new(13), &none);
     assert_eq!(since, [None, None, None, Some(at(0))]);
+}
+
+fn of_entity(n: u8, entity: u8, lane: Lane) -> VerifiedTransaction {
+    let signer = SecretKey::from_seed([9; 32]).signer();
+    let mut body = transaction(n, lane, 40).body().clone();
+    body.entity = EntityId([entity; 32]);
+    Signed::sign(body, GENESIS, &signer)
+}
+
+fn exhausted(rows: &[(Lane, u8)]) -> Arc<Demotions> {
+    let rows = rows.iter().map(|(lane, n)| (*lane, EntityId([*n; 32])));
+    Arc::new(Demotions::none(EPOCH).with(rows))
+}
+
+fn waiting(pool: &Mempool, lane: Lane) -> Vec<u8> {
+    pool.select(lane, 100, 1 << 20, NEXT, &BTreeSet::new())
+        .iter()
+        .map(|tx| tx.body.nonce[0])
+        .collect()
+}
+
+/// What waits moves with its entity's quota, among the others in the order in which all came, and back when an epoch begins.
+#[test]
+fn what_waits_moves_to_the_lane_it_counts_in_and_back() {
+    let mut pool = mempool();
+    for (n, entity, lane) in [
+        (1, 1, Lane::Emergency),
+        (2, 2, Lane::Monitoring),
+        (3, 1, Lane::Emergency),
+        (4, 2, Lane::Emergency),
+    ] {
+        pool.insert(at(n.into()), of_entity(n, entity, lane), Source::Peer)
+            .expect("room");
+    }
+    let revision = pool.revision();
+
+    assert!(pool.recount(&exhausted(&[(Lane::Emergency, 1)])).is_empty());
+
+    assert_ne!(pool.revision(), revision);
+    assert_eq!(waiting(&pool, Lane::Emergency), [4]);
+    assert_eq!(waiting(&pool, Lane::Monitoring), [1, 2, 3]);
+    assert_eq!(pool.counts(), [1, 3, 0, 0]);
+    let late = of_entity(5, 1, Lane::Emergency);
+    assert_eq!(
+        pool.insert(at(5), late, Source::Client),
+        Ok(Lane::Monitoring)
+    );
+    let both = exhausted(&[(Lane::Emergency, 1), (Lane::Monitoring, 1)]);
+    assert!(pool.recount(&both).is_empty());
+    assert_eq!(pool.counts(), [1, 1, 3, 0]);
+
+    assert!(pool.recount(&exhausted(&[])).is_empty());
+
+    assert_eq!(waiting(&pool, Lane::Emergency), [1, 3, 4, 5]);
+    assert_eq!(waiting(&pool, Lane::Monitoring), [2]);
+    pool.on_final(NEXT, vec![of_entity(1, 1, Lane::Emergency).id()]);
+    assert_eq!(pool.counts(), [3, 1, 0, 0]);
+}
+
+/// A lane stays within its bounds whatever moves there: the youngest that move have no room, those that were there stay.
+#[test]
+fn what_moves_to_a_full_lane_is_dropped_youngest_first() {
+    let mut pool = mempool();
+    for n in 0..3 {
+        let tx = of_entity(n, 2, Lane::Monitoring);
+        pool.insert(at(50), tx, Source::Client).expect("room");
+    }
+    for n in 10..14 {
+        let tx = of_entity(n, 1, Lane::Emergency);
+        pool.insert(at(n.into()), tx, Source::Client).expect("room");
+    }
+
+    let dropped = pool.recount(&exhausted(&[(Lane::Emergency, 1)]));
+
+    let expected: Vec<TxId> = (11..14)
+        .map(|n| of_entity(n, 1, Lane::Emergency).id())
+        .collect();
+    assert_eq!(dropped, expected);
+    assert_eq!(waiting(&pool, Lane::Monitoring), [10, 0, 1, 2]);
+    assert_eq!(pool.counts(), [0, 4, 0, 0]);
+    assert!(dropped.iter().all(|id| !pool.contains(id)));
+    assert_eq!(pool.forward_again(at(9_000), 100, 1 << 20).len(), 4);
 }

@@ -287,6 +287,7 @@ impl Replica {
         let body = Transaction {
             genesis: self.proposer.genesis,
             sender: signer.public(),
+            entity: self.epochs.member().entity,
             lane: Lane::Routine,
             valid_until: self.valid_until(subject),
             nonce,
@@ -299,7 +300,7 @@ impl Replica {
             .insert(now.monotonic, transaction, Source::Client);
         if let Some(due) = self.duties.due.get_mut(&subject) {
             match inserted {
-                Ok(()) => due.said = Some(id),
+                Ok(_) => due.said = Some(id),
                 Err(PoolError::Expired { .. }) => {
                     // its epoch is over at the next block
                     self.duties.due.remove(&subject);

@@ -10,6 +10,7 @@ use salus_primitives::certificate::{Statement, VerifiedCertificate};
 use salus_primitives::crypto::sign::Signature;
 use salus_primitives::epoch::EpochConfig;
 use salus_primitives::ids::{BlockId, Height, Seat, View};
+use salus_primitives::lane::Lane;
 use salus_primitives::lanes::EpochLanes;
 use salus_primitives::transaction::{SignedTransaction, TxId};
 use salus_primitives::validators::ValidatorSet;
@@ -62,13 +63,14 @@ pub enum Effect {
     Admitted {
         /// Which.
         id: TxId,
-        /// Whether it waits for a block now.
-        result: Result<(), PoolError>,
+        /// The lane in which it waits for a block now, or why it does not.
+        result: Result<Lane, PoolError>,
         /// Who brought it.
         source: Source,
     },
-    /// Transactions that can no longer be included.
-    Expired(Vec<TxId>),
+    /// Transactions that wait no longer and were not included: their last height has passed, or their entity used their lane up
+    /// and the one below is full.
+    Left(Vec<TxId>),
     /// Check these transactions' signatures; answered by [`Input::Transactions`](super::Input::Transactions).
     Verify(Vec<SignedTransaction>),
     /// Something to count.

@@ -58,6 +58,11 @@ impl Epochs {
         }
     }
 
+    /// Whose node it is.
+    pub(super) const fn member(&self) -> &Member {
+        &self.member
+    }
+
     /// What the journal holds of later epochs.
     pub(super) fn ahead(&self) -> &[JournalEntry] {
         &self.ahead

@@ -8,6 +8,7 @@ use crate::verify::verify_transactions;
 use rand_chacha::ChaCha20Rng;
 use salus_contracts::executor::Executor;
 use salus_primitives::ids::GenesisHash;
+use salus_primitives::lane::Lane;
 use salus_primitives::transaction::{SignedTransaction, TxId, VerifiedTransaction};
 use salus_storage::ledger::Ledger;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-/// Answers a client.
-pub(crate) type Reply = oneshot::Sender<Result<TxId, AdmitError>>;
+/// Answers a client with the transaction's id and the lane that it waits in.
+pub(crate) type Reply = oneshot::Sender<Result<(TxId, Lane), AdmitError>>;
 
 /// Transactions to check.
 pub(crate) enum Submission {
@@ -266,7 +267,7 @@ mod tests {
     use salus_primitives::codec::Blob;
     use salus_primitives::crypto::exchange::ExchangeSecret;
     use salus_primitives::crypto::sign::SecretKey;
-    use salus_primitives::ids::{ContractId, Height};
+    use salus_primitives::ids::{ContractId, EntityId, Height};
     use salus_primitives::lane::Lane;
     use salus_primitives::signed::Signed;
     use salus_primitives::time::Timestamp;
@@ -281,6 +282,7 @@ mod tests {
         let body = Transaction {
             genesis: GENESIS,
             sender: signer.public(),
+            entity: EntityId([4; 32]),
             lane: Lane::Routine,
             valid_until: Height::new(9),
             nonce: [0; 16],

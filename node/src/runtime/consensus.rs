@@ -23,6 +23,7 @@ use salus_consensus::message::Message;
 use salus_network::{PeerEvent, PeerKey};
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::{BlockId, Height};
+use salus_primitives::lane::Lane;
 use salus_primitives::transaction::TxId;
 use salus_primitives::validators::ValidatorSet;
 use salus_storage::journal::VoteJournal;
@@ -310,7 +311,7 @@ impl Consensus {
                     }
                 }
                 Effect::Admitted { id, result, .. } => self.answer(id, result),
-                Effect::Expired(ids) => {
+                Effect::Left(ids) => {
                     for id in ids {
                         self.io.pending.remove(&id);
                     }
@@ -374,12 +375,12 @@ impl Consensus {
             .map_err(|_| RunError::Thread("execution"))
     }
 
-    fn answer(&mut self, id: TxId, result: Result<(), crate::mempool::PoolError>) {
+    fn answer(&mut self, id: TxId, result: Result<Lane, crate::mempool::PoolError>) {
         if result.is_ok() {
             self.io.pending.insert(id);
         }
         for reply in self.replies.remove(&id).unwrap_or_default() {
-            let answer = result.map(|()| id).map_err(Into::into);
+            let answer = result.map(|lane| (id, lane)).map_err(Into::into);
             // a client that is gone needs no answer
             drop(reply.send(answer));
         }

@@ -64,6 +64,7 @@ fn transaction(n: u8) -> SignedTransaction {
     let body = Transaction {
         genesis: GENESIS,
         sender: signer.public(),
+        entity: EntityId([n; 32]),
         lane: Lane::Monitoring,
         valid_until: Height::new(9),
         nonce: [n; 16],

@@ -114,6 +114,7 @@ fn transactions(count: u8) -> Vec<SignedTransaction> {
             let body = Transaction {
                 genesis: genesis(),
                 sender: key(n).public(),
+                entity: EntityId([4; 32]),
                 lane: Lane::Emergency,
                 valid_until: Height::new(9),
                 nonce: [n; 16],

@@ -252,6 +252,7 @@ impl Chain {
         let body = Transaction {
             genesis: self.name(),
             sender: key(9).public(),
+            entity: EntityId([4; 32]),
             lane: Lane::Routine,
             valid_until: Height::new(1_000),
             nonce,

@@ -10,7 +10,7 @@ use salus_primitives::codec::Blob;
 use salus_primitives::crypto::cipher::{Envelope, Suite, TAG_LENGTH};
 use salus_primitives::crypto::sign::{SecretKey, Signer};
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{DeviceId, Height};
+use salus_primitives::ids::{DeviceId, EntityId, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::reading::{Handle, ReadingId, SealedReading};
 use salus_primitives::signed::Signed;
@@ -27,6 +27,7 @@ pub(super) struct Clients {
 
 struct Device {
     id: DeviceId,
+    owner: EntityId,
     signer: Signer,
     /// Signs for its owner.
     operator: Signer,
@@ -36,6 +37,7 @@ impl Clients {
     pub(super) fn new(seed: u64, genesis: Arc<GenesisBlock>, keys: &[MemberKeys]) -> Self {
         let device = |keys: &MemberKeys| Device {
             id: DeviceId::derive(keys.name.as_bytes(), b"experiment"),
+            owner: EntityId::of_name(&keys.name),
             signer: device_key(&keys.name).signer(),
             operator: keys.operator.signer(),
         };
@@ -62,6 +64,7 @@ impl Clients {
     pub(super) fn registration(&mut self, member: usize, head: Height) -> VerifiedTransaction {
         let Device {
             id,
+            owner,
             signer,
             operator,
         } = &self.devices[member];
@@ -69,8 +72,9 @@ impl Clients {
             device: *id,
             key: signer.public(),
         };
-        let (operator, call) = (operator.clone(), Call::new(IDENTITY, &call));
-        self.sign(&operator, Lane::Routine, head, call)
+        let (owner, operator) = (*owner, operator.clone());
+        let call = Call::new(IDENTITY, &call);
+        self.sign(owner, &operator, Lane::Routine, head, call)
     }
 
     /// A member's device submits a reading of this kind in a lane.
@@ -83,7 +87,9 @@ impl Clients {
     ) -> VerifiedTransaction {
         let mut name = [0; 32];
         name[..8].copy_from_slice(&self.nonce.to_le_bytes());
-        let Device { id, signer, .. } = &self.devices[member];
+        let Device {
+            id, owner, signer, ..
+        } = &self.devices[member];
         // nobody opens it: what counts is its length
         let call = RecordsCall::Submit(SealedReading {
             device: *id,
@@ -96,12 +102,14 @@ impl Clients {
                 ciphertext: Blob(vec![0; reading_bytes(kind) + TAG_LENGTH]),
             },
         });
-        let (signer, call) = (signer.clone(), Call::new(RECORDS, &call));
-        self.sign(&signer, lane, head, call)
+        let (owner, signer) = (*owner, signer.clone());
+        let call = Call::new(RECORDS, &call);
+        self.sign(owner, &signer, lane, head, call)
     }
 
     fn sign(
         &mut self,
+        entity: EntityId,
         signer: &Signer,
         lane: Lane,
         head: Height,
@@ -113,6 +121,7 @@ impl Clients {
         let body = Transaction {
             genesis: self.genesis.hash,
             sender: signer.public(),
+            entity,
             lane,
             valid_until: head.plus(self.genesis.parameters.window_blocks / 2),
             nonce,

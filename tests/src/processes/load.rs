@@ -137,6 +137,7 @@ impl Client {
         let transaction = Transaction {
             genesis: self.genesis,
             sender: self.signer.public(),
+            entity: self.api.entity_of(&self.signer.public()).ok()?,
             lane: Lane::Routine,
             valid_until: self.api.head().ok()?.plus(1_000),
             nonce,

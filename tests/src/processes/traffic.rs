@@ -78,6 +78,7 @@ fn submit(client: &ApiClient, genesis: GenesisHash, signer: &Signer, number: u64
     let transaction = Transaction {
         genesis,
         sender: signer.public(),
+        entity: client.entity_of(&signer.public()).ok()?,
         lane: Lane::Routine,
         valid_until: client.head().ok()?.plus(client.window_blocks().ok()?),
         nonce: [7; 16],

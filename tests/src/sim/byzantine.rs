@@ -24,7 +24,7 @@ use salus_genesis::block::GenesisBlock;
 use salus_node::wire::Frame;
 use salus_primitives::certificate::Statement;
 use salus_primitives::crypto::sign::Signer;
-use salus_primitives::ids::{Epoch, Height, View};
+use salus_primitives::ids::{EntityId, Epoch, Height, View};
 use salus_primitives::lanes::EpochLanes;
 use salus_primitives::transaction::{SignedTransaction, TxId};
 use salus_primitives::validators::ValidatorSet;
@@ -200,6 +200,7 @@ impl Letter {
 pub(super) struct Adversary {
     dice: Dice,
     behaviours: Vec<Behaviour>,
+    entity: EntityId,
     operator: Signer,
     /// All its voting keys, past and future ones.
     signers: Vec<Signer>,
@@ -223,12 +224,14 @@ impl Adversary {
     pub(super) fn new(
         behaviours: Vec<Behaviour>,
         dice: Dice,
+        entity: EntityId,
         operator: Signer,
         signers: Vec<Signer>,
     ) -> Self {
         Self {
             dice,
             behaviours,
+            entity,
             operator,
             signers,
             memory: Memory::default(),

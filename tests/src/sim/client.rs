@@ -6,7 +6,7 @@ use salus_node::mempool::Source;
 use salus_node::replica::Input;
 use salus_primitives::calls::{IDENTITY, IdentityCall};
 use salus_primitives::crypto::sign::SecretKey;
-use salus_primitives::ids::DeviceId;
+use salus_primitives::ids::{DeviceId, EntityId};
 use salus_primitives::lane::Lane;
 use salus_primitives::signed::Signed;
 use salus_primitives::transaction::{Call, Transaction, TxId, VerifiedTransaction};
@@ -61,6 +61,7 @@ impl Sim {
         let body = Transaction {
             genesis: self.genesis.hash,
             sender: signer.public(),
+            entity: EntityId::of_name(&self.keys[member].name),
             lane,
             valid_until: self.nodes[node].final_height().plus(valid_for),
             nonce,

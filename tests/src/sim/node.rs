@@ -373,7 +373,7 @@ impl Node {
                     }
                 }
             }
-            Effect::Admitted { .. } | Effect::Expired(_) => {}
+            Effect::Admitted { .. } | Effect::Left(_) => {}
             Effect::Note(note) => self.note(note, checks),
             Effect::Send(peer, frame) => {
                 self.votes_sent += said(&self.identity, &self.durable, checks, &frame);

@@ -5,7 +5,7 @@ use salus_node::keys::NodeKeys;
 use salus_primitives::calls::{IDENTITY, IdentityCall, RECORDS, RecordsCall};
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::{SecretKey, Signer};
-use salus_primitives::ids::{DeviceId, GenesisHash, Height};
+use salus_primitives::ids::{DeviceId, EntityId, GenesisHash, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::reading::{Category, PeriodKey, Pseudonym, Reading, SealedReading};
 use salus_primitives::signed::Signed;
@@ -34,6 +34,7 @@ fn registration(
     Transaction {
         genesis,
         sender: signer.public(),
+        entity: EntityId::of_name("hospital"),
         lane: Lane::Routine,
         valid_until,
         nonce: [nonce; 16],

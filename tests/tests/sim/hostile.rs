@@ -6,7 +6,7 @@ use salus_node::wire::{Frame, Request, Response, TRANSACTIONS_MAX};
 use salus_primitives::block::Block;
 use salus_primitives::codec::Blob;
 use salus_primitives::crypto::sign::SecretKey;
-use salus_primitives::ids::{ContractId, Epoch, Height, View};
+use salus_primitives::ids::{ContractId, EntityId, Epoch, Height, View};
 use salus_primitives::lane::Lane;
 use salus_primitives::signed::Signed;
 use salus_primitives::transaction::{Call, SignedTransaction, TRANSACTION_MAX, Transaction};
@@ -19,6 +19,7 @@ fn stranger(sim: &Sim, nonce: u8, payload: usize) -> SignedTransaction {
     let body = Transaction {
         genesis: sim.genesis().hash,
         sender: signer.public(),
+        entity: EntityId([4; 32]),
         lane: Lane::Emergency,
         valid_until: Height::new(60),
         nonce: [nonce; 16],
@@ -171,6 +172,7 @@ fn any_transaction() -> SignedTransaction {
     let body = Transaction {
         genesis,
         sender: signer.public(),
+        entity: EntityId([4; 32]),
         lane: Lane::Routine,
         valid_until: Height::new(60),
         nonce: [0; 16],

@@ -96,6 +96,21 @@ pub fn holder(state: &dyn StateRead, key: &PublicKey) -> Result<Option<Holder>, 
     holder_slot(key).read(IDENTITY, state)
 }
 
+/// The entity that answers for whoever has or had this key: what a transaction that it signs must name.
+///
+/// # Errors
+/// [`StateReadError`] if the store fails.
+pub fn entity_of_key(
+    state: &dyn StateRead,
+    key: &PublicKey,
+) -> Result<Option<EntityId>, StateReadError> {
+    Ok(match holder(state, key)? {
+        None => None,
+        Some(Holder::Entity(id) | Holder::Validator(id)) => Some(id),
+        Some(Holder::Device(id)) => device(state, &id)?.map(|device| device.owner),
+    })
+}
+
 /// Who may act with this key in a block of `epoch`. A validator's key acts in the epochs that it votes in and in the one after
 /// the last of these.
 ///

@@ -184,6 +184,7 @@ impl Chain {
         let body = Transaction {
             genesis: self.genesis.hash,
             sender: signer.public(),
+            entity: EntityId::of_name("hospital"),
             lane: Lane::Routine,
             valid_until: Height::new(1_000),
             nonce,

@@ -28,6 +28,7 @@ async fn a_new_transaction_is_accepted_and_a_repeated_one_says_how_it_stands() {
     assert_eq!(first.status.as_u16(), 202);
     assert_eq!(first.json()["id"], id.to_string());
     assert_eq!(first.json()["status"], "pending");
+    assert_eq!(first.json()["lane"], "bulk", "where it waits");
 
     let mut node = Node::start().await;
     node.decide(|id| Err(PoolError::AlreadyPending { id }.into()));

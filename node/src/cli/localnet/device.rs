@@ -65,6 +65,7 @@ pub(super) fn make(
                 .args(["device", "new"])
                 .args(["--hardware-id", &format!("localnet-monitor-{number}")])
                 .args(["--registration-id", &format!("bed-{number}")])
+                .args(["--owner", homes.hospital_name()])
                 .arg("--out")
                 .arg(&path)
                 .stdin(Stdio::null())

@@ -128,6 +128,11 @@ impl Homes {
         &self.hospital
     }
 
+    /// The name that the hospital registered under: the first validator's.
+    pub(super) fn hospital_name(&self) -> &str {
+        self.validators.first().map_or("", |first| &first.name)
+    }
+
     pub(super) fn anchor_file(&self) -> PathBuf {
         self.root.join(ANCHOR)
     }

@@ -117,9 +117,11 @@ pub(crate) fn signed_call(
     let window = client.window_blocks()?;
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(TxError::Entropy)?;
+    let sender = keys.operator.public();
     let transaction = Transaction {
         genesis,
-        sender: keys.operator.public(),
+        sender,
+        entity: client.entity_of(&sender)?,
         lane: Lane::Routine,
         valid_until: client.head()?.plus(window),
         nonce,

@@ -84,7 +84,7 @@ fn rests_on_votes(effect: &Effect) -> bool {
         | Effect::EpochBegun { .. } => true,
         Effect::Serve(..)
         | Effect::Admitted { .. }
-        | Effect::Expired(_)
+        | Effect::Left(_)
         | Effect::Verify(_)
         | Effect::Note(_)
         | Effect::Diverged(_) => false,

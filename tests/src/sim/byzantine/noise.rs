@@ -213,13 +213,19 @@ impl Adversary {
         letters.push(Letter::now(to, Frame::Transactions(transactions)));
     }
 
-    /// A transaction by its own operator.
+    /// A transaction by its own operator, sometimes in the name of another member.
     pub(super) fn transaction(&mut self, stand: &Stand, until: Height) -> SignedTransaction {
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&self.dice.bytes(16));
+        let entity = if self.dice.percent(25) {
+            self.dice.pick(stand.validators.validators()).entity
+        } else {
+            self.entity
+        };
         let body = Transaction {
             genesis: stand.genesis.hash,
             sender: self.operator.public(),
+            entity,
             lane: *self.dice.pick(&Lane::ALL),
             valid_until: until,
             nonce,
