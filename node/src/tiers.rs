@@ -304,7 +304,7 @@ mod tests {
     use salus_primitives::codec::Blob;
     use salus_primitives::crypto::sign::PublicKey;
     use salus_primitives::hash::Digest;
-    use salus_primitives::ids::{ContractId, Epoch, GenesisHash};
+    use salus_primitives::ids::{ContractId, EntityId, Epoch, GenesisHash};
     use salus_primitives::signed::Signed;
     use salus_primitives::state::StateRoot;
     use salus_primitives::time::Timestamp;
@@ -317,6 +317,7 @@ mod tests {
             body: Transaction {
                 genesis: GenesisHash([1; 32]),
                 sender: PublicKey([2; 32]),
+                entity: EntityId([4; 32]),
                 lane: Lane::Routine,
                 valid_until: Height::new(9),
                 nonce,

@@ -15,7 +15,7 @@ use salus_primitives::codec::{self, Blob};
 use salus_primitives::crypto::cipher::{Envelope, Suite, TAG_LENGTH};
 use salus_primitives::crypto::sign::{SecretKey, Signer};
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{DeviceId, GenesisHash, Height};
+use salus_primitives::ids::{DeviceId, EntityId, GenesisHash, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::reading::{Handle, ReadingId, SealedReading};
 use salus_primitives::signed::Signed;
@@ -105,6 +105,7 @@ fn bulk_final(client: &ApiClient) -> Result<f64, LocalnetError> {
 #[derive(Clone, Debug)]
 struct Device {
     id: DeviceId,
+    owner: EntityId,
     signer: Signer,
     genesis: GenesisHash,
     window: u64,
@@ -121,6 +122,7 @@ impl Device {
         let hospital = validators.hospital().client();
         let device = Self {
             id: DeviceId::derive(b"localnet-load", &seed),
+            owner: EntityId::of_name(homes.hospital_name()),
             signer: SecretKey::from_seed(seed).signer(),
             genesis: homes.genesis().hash,
             window: hospital.window_blocks()?,
@@ -166,6 +168,7 @@ impl Device {
         let body = Transaction {
             genesis: self.genesis,
             sender: self.signer.public(),
+            entity: self.owner,
             lane,
             valid_until: head.plus(self.window),
             nonce,
