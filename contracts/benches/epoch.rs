@@ -4,6 +4,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use salus_contracts::context::BlockContext;
 use salus_contracts::executor::Executor;
 use salus_contracts::genesis::{GenesisMember, genesis_writes};
+use salus_contracts::native::blockcfg::quota::{Demotions, demotions};
 use salus_primitives::calls::{Observed, ObservedSeat, Role, STAKING, StakingCall};
 use salus_primitives::crypto::exchange::ExchangeSecret;
 use salus_primitives::crypto::sign::{PublicKey, SecretKey, Signature};
@@ -96,6 +97,7 @@ fn report(member: &GenesisMember, seats: u16) -> SignedTransaction {
         body: Transaction {
             genesis: GenesisHash([9; 32]),
             sender: member.validator_key,
+            entity: member.entity,
             lane: Lane::Routine,
             valid_until: Height::new(100),
             nonce: [0; 16],
@@ -134,8 +136,9 @@ fn before_the_end(seats: u16) -> MemoryState {
         } else {
             Vec::new()
         };
+        let demotions = demotions(&state, &parameters, Height::new(height)).expect("memory");
         let outcome = Executor::default()
-            .execute_block(at(height), &reports, &state)
+            .execute_block(at(height), &reports, &state, &demotions)
             .expect("memory");
         state.apply(&outcome.writes);
     }
@@ -154,14 +157,19 @@ fn epoch(criterion: &mut Criterion) {
     group.sample_size(10);
     for seats in [4, 64, 512] {
         let state = before_the_end(seats);
+        let demotions = Demotions::none(Epoch::new(2));
         group.bench_with_input(
             BenchmarkId::from_parameter(seats),
             &state,
             |bencher, state| {
                 let executor = Executor::default();
                 bencher.iter(|| {
-                    let outcome =
-                        executor.execute_block(at(2 * EPOCH_BLOCKS), &[], black_box(state));
+                    let outcome = executor.execute_block(
+                        at(2 * EPOCH_BLOCKS),
+                        &[],
+                        black_box(state),
+                        &demotions,
+                    );
                     outcome.expect("memory").writes
                 });
             },

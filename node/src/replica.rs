@@ -440,9 +440,10 @@ impl Replica {
                 .on_final(now.monotonic, &block.header, &self.mempool);
         }
         self.settle_duties(&blocks, &expired);
-        let last = blocks.last().map(|(id, _)| *id);
+        // the engine may have gone on to a later final block already
+        let last = self.engine.final_id();
         self.demotions
-            .retain(|id, _| Some(*id) == last || self.engine.body(id).is_some());
+            .retain(|id, _| *id == last || self.engine.body(id).is_some());
         // what the engine forgot, whatever height it claimed
         self.block_ids
             .retain(|id, _| self.engine.body(id).is_some());

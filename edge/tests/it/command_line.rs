@@ -66,7 +66,10 @@ fn device_is_made_once_and_shown() {
     assert_eq!(again.status.code(), Some(2));
     let card = last_line(&shown);
     let card = card.as_object().unwrap();
-    assert_eq!(card.keys().collect::<Vec<_>>(), ["device_id", "public_key"]);
+    assert_eq!(
+        card.keys().collect::<Vec<_>>(),
+        ["device_id", "owner", "public_key"]
+    );
 }
 
 /// A replay ends with one JSON object alone on the last line, and its proofs hold from files alone.

@@ -20,6 +20,7 @@ use proposals::{Fault, Fork};
 use salus_consensus::config::Voter;
 use salus_consensus::message::Message;
 use salus_consensus::vote::{VerifiedVote, Vote};
+use salus_contracts::native::blockcfg::quota::Demotions;
 use salus_genesis::block::GenesisBlock;
 use salus_node::wire::Frame;
 use salus_primitives::certificate::Statement;
@@ -136,6 +137,8 @@ pub(super) struct Stand {
     genesis: Arc<GenesisBlock>,
     validators: Arc<ValidatorSet>,
     lanes: Arc<EpochLanes>,
+    /// In which lanes the transactions of the block count that it builds or builds on.
+    demotions: Option<Arc<Demotions>>,
     voter: Option<Voter>,
     epoch: Epoch,
     view: View,
@@ -150,6 +153,9 @@ impl Stand {
             genesis: Arc::clone(genesis),
             validators: Arc::clone(node.validators()),
             lanes: Arc::clone(node.lanes()),
+            demotions: node
+                .replica()
+                .map(|replica| Arc::clone(replica.mempool().demotions())),
             voter: node.voter(),
             epoch: node.epoch(),
             view: engine.map_or(View::ZERO, |engine| engine.view()),

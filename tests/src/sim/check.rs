@@ -4,11 +4,13 @@ mod attestations;
 mod blame;
 mod blocks;
 mod certificates;
+mod quotas;
 mod votes;
 
 use super::history::{History, Moment};
 use super::property::{Property, Violation};
 use blocks::FinalHeight;
+use quotas::LaneTally;
 use salus_consensus::schedule::Schedule;
 use salus_genesis::block::GenesisBlock;
 use salus_primitives::block::Block;
@@ -17,6 +19,7 @@ use salus_primitives::epoch::EpochConfig;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, EntityId, Epoch, Height, Seat, View};
 use salus_primitives::lanes::EpochLanes;
+use salus_primitives::receipt::Receipt;
 use salus_primitives::state::StateRoot;
 use salus_primitives::transaction::TxId;
 use salus_primitives::validators::ValidatorSet;
@@ -51,6 +54,10 @@ pub struct Checks {
     elected: BTreeMap<Epoch, Digest>,
     /// The lanes of each epoch that has begun somewhere.
     lanes: BTreeMap<Epoch, Arc<EpochLanes>>,
+    /// What entities have used in the epoch of the last final block.
+    tally: LaneTally,
+    /// Final transactions that count in a lower lane than they asked for.
+    demoted: u64,
     /// Certificates that were looked at, by their digest.
     certified: BTreeSet<Digest>,
     violations: Vec<Violation>,
@@ -77,8 +84,8 @@ pub struct Finality<'a> {
     pub block: &'a Block,
     /// The root of the state after it.
     pub root: StateRoot,
-    /// The root of its receipts.
-    pub receipts: Digest,
+    /// Its receipts.
+    pub receipts: &'a [Receipt],
     /// The set it elects, if it ends an epoch.
     pub elected: Option<EpochConfig>,
 }
@@ -104,6 +111,8 @@ impl Checks {
             sets: BTreeMap::new(),
             elected: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            tally: LaneTally::default(),
+            demoted: 0,
             certified: BTreeSet::new(),
             violations: Vec::new(),
             history: History::default(),
@@ -144,6 +153,12 @@ impl Checks {
     #[must_use]
     pub const fn history(&self) -> &History {
         &self.history
+    }
+
+    /// How many final transactions count in a lower lane than they asked for.
+    #[must_use]
+    pub const fn transactions_demoted(&self) -> u64 {
+        self.demoted
     }
 
     /// How many transactions are final.

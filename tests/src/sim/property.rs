@@ -31,8 +31,10 @@ pub enum Property {
     AttestedIsNotFinal,
     /// No transaction is final twice, and what is final is on every honest node's disk.
     TransactionsOnce,
-    /// No final transaction is expired, too far ahead, of another chain or lane, or badly signed.
+    /// No final transaction is expired, too far ahead, of another chain or a lower lane, or badly signed.
     TransactionsAdmissible,
+    /// What is over its entity's quota by the blocks before counts in the next lower lane, and nothing else does.
+    LanesCount,
     /// A final header follows from its parent: height, time, manager, configuration, roots, bounds.
     BlocksFollow,
     /// The set in force in an epoch is the one that the chain elected for it, and begins when the epoch before is final.
@@ -73,6 +75,7 @@ impl Property {
             Self::AttestedIsNotFinal => "attested_is_not_final",
             Self::TransactionsOnce => "transactions_once",
             Self::TransactionsAdmissible => "transactions_admissible",
+            Self::LanesCount => "lanes_count",
             Self::BlocksFollow => "blocks_follow",
             Self::ElectedSet => "elected_set",
             Self::OnlyTheFaultyBlamed => "only_the_faulty_blamed",

@@ -95,6 +95,7 @@ fn report(scenario: &Scenario, sim: &Sim) -> Report {
             *faults.entry(what).or_default() += count;
         }
     }
+    faults.insert("transactions_demoted", sim.checks().transactions_demoted());
     let violations = sim.violations().to_vec();
     let log = if violations.is_empty() {
         String::new()

@@ -91,6 +91,8 @@ struct ChainShape {
     window_blocks: u64,
     transaction_limit: u32,
     participation_percent: u8,
+    /// Transactions that an entity may have in an epoch in each lane but the lowest; 0 is without bound.
+    quotas: [u32; 3],
 }
 
 /// Transactions in a block of the routine lane, at least.
@@ -197,6 +199,7 @@ impl Scenario {
                 window_blocks: *dice.pick(&[64, 65, 80]),
                 transaction_limit: u32::try_from(dice.between(2, 9)).unwrap_or(4),
                 participation_percent,
+                quotas: draw_quotas(options.seed),
             },
         })
     }
@@ -214,6 +217,11 @@ impl Scenario {
                 lane.min_transactions = 1;
                 lane.max_transactions = shape.transaction_limit;
             }
+            [
+                lanes.emergency.quota,
+                lanes.monitoring.quota,
+                lanes.routine.quota,
+            ] = shape.quotas;
             // what validators say of one another must not fill an epoch
             consensus.seats = SEATS;
             let limit = ROUTINE_LIMIT + shape.transaction_limit;
@@ -260,6 +268,10 @@ impl Scenario {
             "drawn_participation_percent",
             self.chain.participation_percent.into(),
         );
+        let [emergency, monitoring, routine] = self.chain.quotas.map(u64::from);
+        add("drawn_quota_emergency", emergency);
+        add("drawn_quota_monitoring", monitoring);
+        add("drawn_quota_routine", routine);
         for part in &self.parts {
             match part {
                 Part::Honest => {}
@@ -273,6 +285,22 @@ impl Scenario {
             }
         }
     }
+}
+
+/// In half of the runs lanes have quotas that clients go over soon.
+fn draw_quotas(seed: u64) -> [u32; 3] {
+    let mut dice = Dice::new(seed, 6);
+    if dice.percent(50) {
+        return [0; 3];
+    }
+    [0; 3].map(|_: u32| {
+        let quota = *dice.pick(&[0, 1, 2, 5, 10, 20]);
+        if quota == 0 {
+            0
+        } else {
+            quota + u32::try_from(dice.below(3)).unwrap_or(0)
+        }
+    })
 }
 
 /// In one run of eight members are set inactive below a share of votes, if nobody is asked to be Byzantine.

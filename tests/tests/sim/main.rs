@@ -8,6 +8,7 @@ mod epochs;
 mod evidence;
 mod full_disk;
 mod hostile;
+mod quota;
 mod seeds;
 
 use salus_primitives::lane::Lane;

@@ -10,6 +10,7 @@ use salus_primitives::certificate::Statement;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, Seat, View};
 use salus_primitives::lane::Lane;
+use salus_primitives::signed::Signed;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::SignedTransaction;
 use std::collections::BTreeSet;
@@ -37,6 +38,7 @@ pub(super) enum Fault {
     StateRoot,
     ReceiptRoot,
     OtherLane,
+    OverQuota,
     VerifierCount,
     TransactionLimit,
     Committee,
@@ -56,7 +58,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::Height,
         Self::Epoch,
         Self::View,
@@ -68,6 +70,7 @@ impl Fault {
         Self::StateRoot,
         Self::ReceiptRoot,
         Self::OtherLane,
+        Self::OverQuota,
         Self::VerifierCount,
         Self::TransactionLimit,
         Self::Committee,
@@ -246,6 +249,24 @@ impl Adversary {
                 let lane = stand.lanes.lane(lane)?;
                 header.config =
                     lane.block_config(stand.genesis.hash, &stand.validators, header.height);
+            }
+            Fault::OverQuota => {
+                let exhausted: Vec<_> = stand.demotions.as_ref()?.exhausted().iter().collect();
+                if exhausted.is_empty() {
+                    return None;
+                }
+                let (lane, entity) = **self.dice.pick(&exhausted);
+                let mut body = self.transaction_in(stand, lane, header.height.plus(4)).body;
+                body.entity = entity;
+                let over = Signed::sign(body, stand.genesis.hash, &self.operator);
+                header.lane = lane;
+                header.config = stand.lanes.lane(lane)?.block_config(
+                    stand.genesis.hash,
+                    &stand.validators,
+                    header.height,
+                );
+                fill(&mut block, vec![over.into_signed()]);
+                self.count("proposals_over_quota", 1);
             }
             Fault::VerifierCount => header.config.verifier_count += 1,
             Fault::TransactionLimit => header.config.transaction_limit += 1,

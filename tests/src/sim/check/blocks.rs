@@ -11,6 +11,7 @@ use salus_primitives::epoch::EpochConfig;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{BlockId, Epoch, Height, Term};
 use salus_primitives::lanes::EpochLanes;
+use salus_primitives::receipt::receipt_root;
 use salus_primitives::state::StateRoot;
 use salus_primitives::time::Timestamp;
 use salus_primitives::validators::ValidatorSet;
@@ -33,7 +34,7 @@ impl Checks {
             FinalHeight {
                 id: header.id(),
                 root: header.parent_state_root,
-                receipts: salus_primitives::receipt::receipt_root(&[]),
+                receipts: receipt_root(&[]),
                 time: header.time,
             },
         );
@@ -86,6 +87,7 @@ impl Checks {
             receipts,
             elected,
         } = finality;
+        let root_of_receipts = receipt_root(receipts);
         let height = block.header.height;
         self.note(Moment::Final {
             name: node.name.clone(),
@@ -100,7 +102,7 @@ impl Checks {
                     node.name, known.id
                 );
                 self.violate(Property::OneBlockAHeight, message);
-            } else if (known.root, known.receipts) != (root, receipts) {
+            } else if (known.root, known.receipts) != (root, root_of_receipts) {
                 let message = format!(
                     "{} has root {root} after height {height}, another node {}",
                     node.name, known.root
@@ -111,6 +113,7 @@ impl Checks {
         }
         self.check_block(node, block);
         self.check_transactions(node, block);
+        self.check_lanes(node, block, receipts);
         if let Some(config) = elected {
             self.check_elected(node, config.epoch(), config.digest());
         }
@@ -120,7 +123,7 @@ impl Checks {
             FinalHeight {
                 id,
                 root,
-                receipts,
+                receipts: root_of_receipts,
                 time,
             },
         );
@@ -270,7 +273,7 @@ impl Checks {
             let id = body.id();
             let problem = [
                 (body.genesis != self.genesis.hash, "of another chain"),
-                (body.lane != header.lane, "of another lane"),
+                (body.lane > header.lane, "of a lower lane"),
                 (body.valid_until < height, "expired"),
                 (
                     body.valid_until.get() > height.get() + window,

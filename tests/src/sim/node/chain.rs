@@ -9,7 +9,6 @@ use salus_primitives::block::Block;
 use salus_primitives::certificate::Certificate;
 use salus_primitives::codec;
 use salus_primitives::ids::BlockId;
-use salus_primitives::receipt::receipt_root;
 use salus_storage::journal::VoteJournal;
 use salus_storage::ledger::Ledger;
 use std::sync::Arc;
@@ -51,6 +50,7 @@ impl Node {
         let head = ledger.head();
         let block = ledger.block(head.height).expect("reads").expect("is there");
         let receipts = ledger.receipts(head.height).expect("reads");
+        let receipts = receipts.unwrap_or_default();
         let ended = self.genesis.parameters.epoch_ending_at(head.height);
         let elected = ended
             .and_then(|ended| epoch_config(&ledger.state(), ended.next().next()).expect("reads"));
@@ -61,7 +61,7 @@ impl Node {
             id: head.id,
             block: &block,
             root: head.state_root,
-            receipts: receipt_root(&receipts.unwrap_or_default()),
+            receipts: &receipts,
             elected,
         };
         checks.on_final(&self.identity, finality);
@@ -159,7 +159,7 @@ impl Node {
                 id: block.id(),
                 block: &block,
                 root,
-                receipts: receipt_root(&receipts),
+                receipts: &receipts,
                 elected,
             };
             checks.on_final(&self.identity, finality);
