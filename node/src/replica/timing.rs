@@ -5,10 +5,14 @@
 //! answer is all that the next block will wait for: the way there, receiving, checking, storing and voting, and the way back. This
 //! node's own writing of the proposal to its journal lies in it too, alike for every seat.
 //!
-//! Small proposals give the response. Large ones give the rate: their bytes over the time beyond the response. Proposals between the
+//! Small proposals give the response. Large ones give the rate: their bytes over the time beyond the response, which is taken to be at
+//! least half of the time. Proposals between the
 //! two say too little of either. Where all of a node's proposals of an epoch were large, it knows no response, and says nothing.
 //!
-//! A seat cannot look faster than the way to it and back, as its vote names the block. Nor has it reason to look slower than it is: it
+//! A small proposal that others answered and a seat did not counts as answered as late as can be: who is slower than a quorum often leaves
+//! the view without a vote, and who is dead never votes; neither may look as fast as its few quick answers, or as what was assumed.
+//!
+//! So a seat cannot look faster than the way to it and back, as its vote names the block. Nor has it reason to look slower than it is: it
 //! can be slow.
 
 use salus_consensus::clock::Monotonic;
@@ -113,15 +117,21 @@ impl Timing {
 
     /// What is to be said of a seat.
     pub(super) fn speed(&self, seat: Seat) -> Speed {
-        let Some(answers) = self.answers.get(&seat) else {
-            return Speed::default();
-        };
-        let response = median(answers.small.iter().copied());
+        let none = Answers::default();
+        let answers = self.answers.get(&seat).unwrap_or(&none);
+        let missed = self.proposed.iter().filter(|proposed| {
+            let by_others = !proposed.answered.is_empty();
+            proposed.bytes <= SMALL_BYTES && by_others && !proposed.answered.contains(&seat)
+        });
+        let missed = missed.map(|_| u64::from(RESPONSE_US_MAX));
+        let response = median(answers.small.iter().copied().chain(missed));
         let rate = response.and_then(|response| {
             median(answers.large.iter().map(|(bytes, elapsed)| {
                 // bits in a microsecond are megabits in a second
                 let kilobits = bytes.saturating_mul(8_000);
-                kilobits / elapsed.saturating_sub(response).max(1)
+                // under load the response holds waits that this proposal did not have
+                let beyond = elapsed.saturating_sub(response.min(elapsed / 2));
+                kilobits / beyond.max(1)
             }))
         });
         Speed {
@@ -201,7 +211,26 @@ mod tests {
         assert_eq!(timing.speed(NEAR).response_us, Some(700));
         assert_eq!(timing.speed(FAR).response_us, Some(85_000));
         assert_eq!(timing.speed(FAR).rate_kbps, None);
-        assert_eq!(timing.speed(Seat::new(3)), Speed::default());
+    }
+
+    /// A node that is slower than a quorum votes only now and then, and in time when it does; one that is dead never votes.
+    #[test]
+    fn who_mostly_does_not_answer_is_taken_to_be_as_slow_as_can_be() {
+        let mut timing = Timing::default();
+        proposal(&mut timing, 1, 900, &[(NEAR, 500), (FAR, 600)]);
+        proposal(&mut timing, 2, 900, &[(NEAR, 500), (FAR, 600)]);
+        for n in 3..=5 {
+            proposal(&mut timing, n, 900, &[(NEAR, 500)]);
+        }
+        // nobody answered: it may not have reached anyone
+        for n in 6..=30 {
+            proposal(&mut timing, n, 900, &[]);
+        }
+
+        assert_eq!(timing.speed(NEAR).response_us, Some(500));
+        for seat in [FAR, Seat::new(3)] {
+            assert_eq!(timing.speed(seat).response_us, Some(RESPONSE_US_MAX));
+        }
     }
 
     /// 100 kB in 20 ms beyond the response are 40 Mbit/s.
@@ -213,8 +242,8 @@ mod tests {
         proposal(&mut timing, 2, 900, &[(NEAR, 5_000), (FAR, 30_000)]);
 
         assert_eq!(timing.speed(NEAR).rate_kbps, Some(40_000));
-        // it was faster than its own response: as fast as can be said
-        assert_eq!(timing.speed(FAR).rate_kbps, Some(RATE_KBPS_MAX));
+        // it was faster than its own response, which held a wait: half of its time was the way
+        assert_eq!(timing.speed(FAR).rate_kbps, Some(64_000));
     }
 
     /// Votes are sent again, for other blocks, and long after.

@@ -152,7 +152,7 @@ pub(crate) fn spawn(
                     next = if full { None } else { queue.try_recv().ok() };
                 }
                 let clients = checks.clients(clients, &executor, &mut entropy);
-                let peers = checks.peers(peers, &mut entropy);
+                let peers = checks.peers(peers, &executor, &mut entropy);
                 for batch in [clients, peers] {
                     if !batch.transactions.is_empty() && admitted.blocking_send(batch).is_err() {
                         return;
@@ -201,7 +201,7 @@ impl Checks {
             source: Source::Client,
         };
         for (verdict, reply) in verdicts.into_iter().zip(replies) {
-            match self.client(verdict, executor) {
+            match self.admit(verdict, executor) {
                 Ok(transaction) => {
                     admitted.transactions.push(transaction);
                     admitted.replies.push(reply);
@@ -213,7 +213,8 @@ impl Checks {
         admitted
     }
 
-    fn client(
+    /// What was signed well, if its sender may act and use the lane by the state that this node has.
+    fn admit(
         &self,
         verdict: Result<VerifiedTransaction, salus_primitives::signed::BadSignature>,
         executor: &Executor,
@@ -233,8 +234,14 @@ impl Checks {
         }
     }
 
-    /// A peer has checked the state; what its state allowed, ours may allow a block later.
-    fn peers(&self, transactions: Vec<SignedTransaction>, entropy: &mut ChaCha20Rng) -> Admitted {
+    /// An honest peer has checked the state, and one that did not must not fill the lanes with what strangers sign. What its state
+    /// allowed, ours may allow a block later: it is forwarded again then.
+    fn peers(
+        &self,
+        transactions: Vec<SignedTransaction>,
+        executor: &Executor,
+        entropy: &mut ChaCha20Rng,
+    ) -> Admitted {
         let lanes: Vec<_> = transactions.iter().map(|tx| tx.body.lane).collect();
         for lane in &lanes {
             self.metrics.transaction_received(*lane);
@@ -242,11 +249,11 @@ impl Checks {
         let verdicts = verify_transactions(transactions, self.genesis, entropy);
         let mut good = Vec::new();
         for (verdict, lane) in verdicts.into_iter().zip(lanes) {
-            match verdict {
+            match self.admit(verdict, executor) {
                 Ok(transaction) => good.push(transaction),
-                Err(_) => self
+                Err(error) => self
                     .metrics
-                    .transaction_rejected(Some(lane), "bad_signature"),
+                    .transaction_rejected(Some(lane), error.reason()),
             }
         }
         Admitted {
@@ -346,6 +353,60 @@ mod tests {
             submissions.send_of_peer(vec![transaction(10)]),
             Err(AdmitError::Stopping)
         ));
+    }
+
+    /// What a member's key asks for passes; what strangers sign, or a member for a lane that its role may not use or in another's
+    /// name, does not, however well it is signed.
+    #[test]
+    fn a_peer_cannot_fill_the_lanes_with_what_the_state_refuses() {
+        let ledger = ledger();
+        let genesis = GenesisHash(
+            ledger
+                .block(Height::ZERO)
+                .expect("reads")
+                .expect("is there")
+                .id()
+                .0,
+        );
+        let checks = Checks {
+            genesis,
+            ledger: Arc::new(ledger),
+            metrics: Arc::new(Metrics::new()),
+        };
+        let signed = |seed: u8, entity: &str, lane| {
+            let signer = SecretKey::from_seed([seed; 32]).signer();
+            let body = Transaction {
+                genesis,
+                sender: signer.public(),
+                entity: EntityId::of_name(entity),
+                lane,
+                valid_until: Height::new(9),
+                nonce: [seed; 16],
+                call: Call::new(
+                    salus_primitives::calls::STAKING,
+                    &salus_primitives::calls::StakingCall::Withdraw,
+                ),
+            };
+            Signed::sign(body, genesis, &signer).into_signed()
+        };
+        let operator = 11;
+        let offered = vec![
+            signed(operator, "member-1", Lane::Emergency),
+            signed(99, "member-1", Lane::Emergency),
+            signed(operator, "member-2", Lane::Emergency),
+            // the validator's key
+            signed(12, "member-1", Lane::Emergency),
+        ];
+        let mut entropy = <ChaCha20Rng as rand_core::SeedableRng>::seed_from_u64(1);
+
+        let admitted = checks.peers(offered.clone(), &Executor::default(), &mut entropy);
+
+        let ids: Vec<_> = admitted
+            .transactions
+            .iter()
+            .map(VerifiedTransaction::id)
+            .collect();
+        assert_eq!(ids, [offered[0].body.id()]);
     }
 
     fn ledger() -> Ledger {
