@@ -381,6 +381,7 @@ impl Network {
                 "--registration-id",
             ])
             .arg(format!("bed-{number}"))
+            .args(["--owner", "hospital"])
             .arg("--out")
             .arg(file)
             .output()

@@ -293,6 +293,7 @@ pub(super) struct BlockView {
 struct IncludedView {
     id: TxId,
     sender: PublicKey,
+    entity: EntityId,
     lane: Lane,
     valid_until: Height,
     contract: ContractId,
@@ -309,6 +310,7 @@ impl BlockView {
             .map(|transaction| IncludedView {
                 id: transaction.body.id(),
                 sender: transaction.body.sender,
+                entity: transaction.body.entity,
                 lane: transaction.body.lane,
                 valid_until: transaction.body.valid_until,
                 contract: transaction.body.call.contract,

@@ -244,3 +244,25 @@ async fn status_names_who_came_later() {
 
     assert_eq!(node.get("/status").await.json()["manager"], NEWCOMER);
 }
+
+/// Whoever signs must name the entity that answers for the key, and can ask for it.
+#[tokio::test]
+async fn a_key_tells_its_entity() {
+    let node = Node::start().await;
+    // the operator's and the validator's
+    for kind in [1, 2] {
+        let key = key(0, kind).public();
+        let found = node.get(&format!("/v1/keys/{key}")).await;
+        assert_eq!(found.status.as_u16(), 200);
+        let found = found.json();
+        assert_eq!(found["name"], MEMBERS[0]);
+        assert_eq!(found["entity"], EntityId::of_name(MEMBERS[0]).to_string());
+    }
+
+    let nobody = node.get(&format!("/v1/keys/{}", key(9, 9).public())).await;
+    let none = node.get("/v1/keys/0").await;
+
+    assert_eq!(nobody.status.as_u16(), 404);
+    assert_eq!(nobody.json()["error"]["code"], "unknown_key");
+    assert_eq!(none.status.as_u16(), 400);
+}
