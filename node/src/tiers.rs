@@ -12,7 +12,7 @@ use salus_primitives::lane::Lane;
 use salus_primitives::merkle::MerkleTree;
 use salus_primitives::transaction::{TxId, transaction_leaf};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -106,7 +106,7 @@ struct Blocks {
 #[derive(Debug)]
 struct Kept {
     header: Header,
-    transactions: Vec<(TxId, Signature)>,
+    transactions: Arc<[(TxId, Signature)]>,
     /// Since when the transactions were known; empty once that was told.
     known_since: Vec<Instant>,
     votes: BTreeMap<View, BTreeMap<Seat, Signature>>,
@@ -205,7 +205,12 @@ impl Tiers {
             let (_, kept) = blocks.holding(id)?;
             let (view, votes) = kept.best_view()?;
             let votes = votes.iter().map(|(seat, vote)| (*seat, *vote)).collect();
-            (kept.header.clone(), kept.transactions.clone(), view, votes)
+            (
+                kept.header.clone(),
+                Arc::clone(&kept.transactions),
+                view,
+                votes,
+            )
         };
         let index = transactions.iter().position(|(other, _)| other == id)?;
         let leaves = transactions
@@ -239,7 +244,7 @@ impl Blocks {
             return;
         }
         self.entries += kept.entries();
-        for (transaction, _) in &kept.transactions {
+        for (transaction, _) in kept.transactions.iter() {
             self.of_transaction
                 .entry(*transaction)
                 .or_default()
@@ -264,7 +269,7 @@ impl Blocks {
             return;
         };
         self.entries -= kept.entries();
-        for (transaction, _) in &kept.transactions {
+        for (transaction, _) in kept.transactions.iter() {
             if let Some(blocks) = self.of_transaction.get_mut(transaction) {
                 blocks.retain(|other| other != id);
                 if blocks.is_empty() {

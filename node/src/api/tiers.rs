@@ -32,12 +32,18 @@ pub(super) async fn attestation(
     let id = parse_id(id)?;
     let wait = Wait::begin(&api, WaitQuery::timeout_ms(query, 0)?)?;
     wait.attestation(&id).await;
-    if let Some(attestation) = api.node.attestation(&id) {
+    let node = api.node.clone();
+    let (attestation, progress) = api
+        .read(move |_| match node.attestation(&id) {
+            Some(attestation) => Ok((Some(attestation), None)),
+            None => Ok((None, Some(node.progress(&id)?))),
+        })
+        .await?;
+    if let Some(attestation) = attestation {
         return Ok(octets(codec::encode(&attestation)));
     }
-    let node = api.node.clone();
-    let progress = api.read(move |_| node.progress(&id)).await?;
-    Err(match progress.status {
+    let status = progress.map_or(TransactionStatus::Unknown, |progress| progress.status);
+    Err(match status {
         TransactionStatus::Unknown => Refused::unknown_transaction(),
         TransactionStatus::Pending => Refused::not_yet("nobody has attested the transaction yet"),
         TransactionStatus::Final { .. } => Refused::not_kept(
