@@ -130,6 +130,8 @@ pub enum FalseConfiguration {
     Lane,
     /// Others as verifiers.
     Committee,
+    /// The lane that was asked for, for what is over its entity's quota there.
+    OverQuota,
 }
 
 /// Where the adversary's node stands.
@@ -258,6 +260,7 @@ impl Adversary {
             FalseConfiguration::TransactionLimit => Fault::TransactionLimit,
             FalseConfiguration::Lane => Fault::OtherLane,
             FalseConfiguration::Committee => Fault::Committee,
+            FalseConfiguration::OverQuota => Fault::OverQuota,
         });
     }
 

@@ -1,19 +1,12 @@
 //! Quotas: what is over them counts in the next lower lane, everywhere alike, whatever a manager would rather have.
 
 use super::{EQUAL, agree};
-use salus_consensus::message::Message;
-use salus_consensus::vote::VerifiedVote;
-use salus_node::wire::Frame;
-use salus_primitives::block::transaction_root;
-use salus_primitives::certificate::Statement;
-use salus_primitives::ids::{EntityId, Epoch};
+use salus_primitives::ids::Epoch;
 use salus_primitives::lane::Lane;
 use salus_primitives::transaction::TxId;
-use salus_tests::keys::MemberKeys;
 use salus_tests::sim::Sim;
+use salus_tests::sim::byzantine::FalseConfiguration;
 use salus_tests::sim::plan::Plan;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Epochs that do not end within a test.
 const LONG: u64 = 1_000;
@@ -149,59 +142,26 @@ fn an_epoch_begins_with_full_quotas() {
 /// A manager that puts what is over a quota into the lane that was asked for gets no votes for it, and the others go on.
 #[test]
 fn a_manager_that_ignores_a_quota_is_refused_and_the_network_goes_on() {
-    const LIAR: usize = 3;
     let mut sim = with_quotas(1_140, Plan::calm(), LONG, [1, 0, 0]);
     emergencies(&mut sim, 1);
-    let genesis = sim.genesis().clone();
-    let signer = MemberKeys::nth(3).validator.signer();
-    let told = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&told);
-    sim.set_filter(Box::new(move |from, _, frame| match frame {
-        Frame::Consensus(Message::Proposal(mut proposal)) if from == LIAR => {
-            let header = &mut proposal.block.header;
-            let asked = proposal.block.transactions.first().map(|tx| tx.body.lane);
-            if (asked, header.lane) != (Some(Lane::Emergency), Lane::Monitoring) {
-                return Some(Frame::Consensus(Message::Proposal(proposal)));
-            }
-            let validators = &genesis.first.validators;
-            let lane = genesis
-                .first
-                .lanes
-                .lane(Lane::Emergency)
-                .expect("all lanes");
-            header.lane = Lane::Emergency;
-            header.config = lane.block_config(genesis.hash, validators, header.height);
-            let limit = usize::try_from(lane.transaction_limit).expect("small");
-            proposal.block.transactions.truncate(limit);
-            header.transaction_root = transaction_root(&proposal.block.transactions);
-            header.transaction_count =
-                u32::try_from(proposal.block.transactions.len()).expect("small");
-            let entity = EntityId::of_name(&MemberKeys::nth(3).name);
-            let seat = validators.seat_of(&entity).expect("a validator");
-            let statement = Statement::Notarize {
-                epoch: header.epoch,
-                view: header.view,
-                block: header.id(),
-            };
-            proposal.vote = *VerifiedVote::sign(statement, seat, genesis.hash, &signer).vote();
-            count.fetch_add(1, Ordering::Relaxed);
-            Some(Frame::Consensus(Message::Proposal(proposal)))
-        }
-        frame => Some(frame),
-    }));
+    sim.announce_falsely(3, FalseConfiguration::OverQuota);
 
-    let mut ids = Vec::new();
-    for n in 0..40 {
-        ids.push(sim.submit(n % 3, Lane::Emergency));
-        sim.run_for(300);
-    }
+    let ids: Vec<TxId> = (0..40)
+        .map(|n| {
+            let id = sim.submit(n % 3, Lane::Emergency);
+            sim.run_for(60);
+            id
+        })
+        .collect();
 
-    assert!(told.load(Ordering::Relaxed) > 0, "the liar had its turn");
-    let waits: Vec<&TxId> = ids.iter().filter(|id| !sim.node(0).has_final(id)).collect();
-    assert!(waits.len() < 5, "{} wait", waits.len());
-    for id in ids.iter().filter(|id| sim.node(0).has_final(id)) {
-        assert_eq!(lane(&sim, 0, id), Lane::Monitoring);
-    }
+    assert!(sim.run_until_final(20_000), "{:?}", sim.final_heights());
+    assert!(sim.lies("proposals_over_quota") > 0, "it was never manager");
+    assert!(
+        lanes(&sim, &ids)
+            .iter()
+            .all(|lane| *lane == Lane::Monitoring)
+    );
+    agree(&sim);
 }
 
 /// More emergencies and more bulk than blocks can take, for a while: every lane goes on all the time, the emergencies in half of the
@@ -216,8 +176,8 @@ fn bulk_and_emergencies_flood_and_both_go_on() {
     });
     let (mut bulk, mut urgent) = (Vec::new(), Vec::new());
     let mut before = (0, 0);
-    for round in 0..12 {
-        for n in 0..100 {
+    for round in 0..6 {
+        for n in 0..50 {
             bulk.push(sim.submit(n % 4, Lane::Bulk));
             urgent.push(sim.submit(n % 4, Lane::Emergency));
             sim.run_for(5);

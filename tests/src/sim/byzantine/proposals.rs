@@ -185,10 +185,14 @@ impl Adversary {
         }
         // what can do most harm; and the last block of an epoch is rare
         let ends = proposal.block.header.next_epoch.is_some();
+        let exhausted = stand.demotions.as_ref().map(|it| it.exhausted());
+        let is_over = exhausted.is_some_and(|exhausted| !exhausted.is_empty());
         let fault = if let Some(always) = self.always {
             always
         } else if ends && self.dice.percent(40) {
             Fault::NextEpoch
+        } else if is_over && self.dice.percent(20) {
+            Fault::OverQuota
         } else if self.dice.percent(30) {
             *self
                 .dice
