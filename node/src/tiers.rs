@@ -1,6 +1,6 @@
 //! What is known of blocks before they are final: who of their committees has attested them (DESIGN section 5).
 //!
-//! Kept in memory, for the latest blocks, final or not, as long as there is room ([`ENTRIES_MAX`]); gone after a restart. That is enough:
+//! Kept in memory, for the latest blocks, final or not, as long as there is room (`ENTRIES_MAX`); gone after a restart. That is enough:
 //! who has the proof of a receipt needs no attestation any more. Nothing here makes anything final, and nothing that only stands here
 //! may open data.
 

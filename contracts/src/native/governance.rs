@@ -78,7 +78,7 @@ stable_errors! {
         ParticipationOutOfBounds = 19, "participation_out_of_bounds", "the participation asked of members is 0 to 66 percent";
         /// All is so already.
         NothingChanges = 18, "nothing_changes", "the change changes nothing";
-        /// A number of a lane or of the model is out of its bounds, see [`policy`](crate::native::blockcfg::policy).
+        /// A number of a lane or of the model is out of its bounds, see [`policy`](mod@crate::native::blockcfg::policy).
         PolicyOutOfBounds = 20, "policy_out_of_bounds", "a number of the lane or the model is out of its bounds";
         /// See [`PolicyError::NoWeights`](crate::native::blockcfg::policy::PolicyError::NoWeights).
         LaneWithoutWeights = 21, "lane_without_weights", "latency, security and cost all weigh 0";
