@@ -31,11 +31,11 @@
 //! **The supposition is strong.** Committees follow from public data ahead of time. Against an adversary that chose its seats by the
 //! committee, or corrupted this committee's members, the probability is 1 if `k <= c`, whatever the formula says; and 0 if
 //! `k > c`, as then one of the votes is honest in any case.
-
 //!
 //! **An attestation alone does not show that its block was proposed.** Height and lane are what its header says, and where verifiers
 //! take turns the committee follows from the height: whoever holds `m` seats can look for a height at which they are the committee.
 //! Then the certain case is the one to reckon with. Finality has no such gap.
+
 use crate::block::Header;
 use crate::certificate::Statement;
 use crate::crypto::sign::Signature;
