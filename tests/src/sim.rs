@@ -27,7 +27,7 @@ pub mod scenario;
 
 use byzantine::Adversary;
 use check::Checks;
-use event::{Content, Event, Parcel, Scheduled};
+use event::{Content, Event, Parcel};
 use network::Links;
 use node::{Node, Outgoing};
 use plan::Plan;
@@ -42,18 +42,17 @@ use salus_primitives::crypto::sign::{PublicKey, Signer};
 use salus_primitives::ids::{EntityId, Epoch, View};
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::TxId;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::agenda::Agenda;
 use crate::keys::{MemberKeys, chain_with};
 
 /// The cluster.
 pub struct Sim {
     seed: u64,
     now_ms: u64,
-    sequence: u64,
     random: ChaCha20Rng,
     plan: Plan,
     genesis: Arc<GenesisBlock>,
@@ -65,7 +64,7 @@ pub struct Sim {
     network_keys: Vec<PublicKey>,
     nodes: Vec<Node>,
     adversaries: BTreeMap<usize, Adversary>,
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    agenda: Agenda<Event>,
     links: Links,
     submitted: BTreeSet<TxId>,
     checks: Checks,
@@ -154,7 +153,6 @@ impl Sim {
         Self {
             seed,
             now_ms: 0,
-            sequence: 0,
             random: ChaCha20Rng::seed_from_u64(seed),
             plan,
             checks: Checks::new(Arc::clone(&genesis), peers),
@@ -165,7 +163,7 @@ impl Sim {
             keys,
             nodes,
             adversaries: BTreeMap::new(),
-            queue: BinaryHeap::new(),
+            agenda: Agenda::new(),
             links: Links::default(),
             submitted: BTreeSet::new(),
             is_strict: false,
@@ -183,7 +181,7 @@ impl Sim {
     /// # Panics
     /// See [`Sim::new`].
     pub fn run_until(&mut self, at_ms: u64) {
-        while self.next_at().is_some_and(|next| next <= at_ms) && self.goes_on() {
+        while self.agenda.next_at().is_some_and(|next| next <= at_ms) && self.goes_on() {
             self.step();
         }
         self.now_ms = self.now_ms.max(at_ms);
@@ -199,7 +197,7 @@ impl Sim {
     pub fn run_until_final(&mut self, limit_ms: u64) -> bool {
         let end = self.now_ms.saturating_add(limit_ms);
         while !self.all_final() {
-            match self.next_at() {
+            match self.agenda.next_at() {
                 Some(next) if next <= end => self.step(),
                 _ => return false,
             }
@@ -212,18 +210,13 @@ impl Sim {
         self.checks.violations().is_empty()
     }
 
-    /// When the next event is due.
-    fn next_at(&self) -> Option<u64> {
-        self.queue.peek().map(|Reverse(next)| next.at_ms)
-    }
-
     fn step(&mut self) {
-        let Some(Reverse(next)) = self.queue.pop() else {
+        let Some((at_ms, event)) = self.agenda.pop() else {
             return;
         };
-        self.now_ms = self.now_ms.max(next.at_ms);
-        self.trace.update(&next.at_ms.to_le_bytes());
-        match next.event {
+        self.now_ms = self.now_ms.max(at_ms);
+        self.trace.update(&at_ms.to_le_bytes());
+        match event {
             Event::Deliver { to, from, parcel } => {
                 self.trace.update(parcel.digest.as_bytes());
                 if self.nodes[to].is_running() && self.nodes[from].is_running() {
@@ -392,12 +385,7 @@ impl Sim {
     }
 
     fn schedule(&mut self, delay_ms: u64, event: Event) {
-        self.sequence += 1;
-        self.queue.push(Reverse(Scheduled {
-            at_ms: self.now_ms + delay_ms,
-            sequence: self.sequence,
-            event,
-        }));
+        self.agenda.plan(self.now_ms + delay_ms, event);
     }
 
     /// Gives a node a frame as if `from` had sent it: what no honest node sends, so that `from` may be blamed.

@@ -12,6 +12,7 @@ use super::station::{Station, Task};
 use super::uplink::Parcel;
 use super::world::World;
 use super::{Experiment, ExperimentError};
+use crate::agenda::Agenda;
 use crate::sim::check::Checks;
 use crate::sim::node::{Node, Outgoing, Target};
 use salus_consensus::clock::{Monotonic, Now};
@@ -23,8 +24,6 @@ use salus_primitives::lane::Lane;
 use salus_primitives::lanes::LaneConfig;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::{TxId, VerifiedTransaction};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -43,8 +42,7 @@ pub(super) struct Cluster {
     /// Until when clients submit.
     pub(super) demand_ends_us: u64,
     now_us: u64,
-    sequence: u64,
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    agenda: Agenda<Event>,
 }
 
 enum Event {
@@ -68,12 +66,6 @@ enum Event {
     Submit {
         kind: Lane,
     },
-}
-
-struct Scheduled {
-    at_us: u64,
-    sequence: u64,
-    event: Event,
 }
 
 /// When virtual time starts, on the wall: after genesis.
@@ -120,8 +112,7 @@ impl Cluster {
             clients: Clients::new(experiment.seed, genesis, &keys),
             demand_ends_us: 0,
             now_us: 0,
-            sequence: 0,
-            queue: BinaryHeap::new(),
+            agenda: Agenda::new(),
         }
     }
 
@@ -189,16 +180,13 @@ impl Cluster {
         if let Some(violation) = self.checks.violations().first() {
             return Err(ExperimentError::Violated(violation.to_string()));
         }
-        let is_due = self
-            .queue
-            .peek()
-            .is_some_and(|Reverse(next)| next.at_us <= limit_us);
-        let Some(Reverse(next)) = is_due.then(|| self.queue.pop()).flatten() else {
+        let is_due = self.agenda.next_at().is_some_and(|at| at <= limit_us);
+        let Some((at_us, event)) = is_due.then(|| self.agenda.pop()).flatten() else {
             self.now_us = limit_us;
             return Ok(false);
         };
-        self.now_us = next.at_us;
-        match next.event {
+        self.now_us = at_us;
+        match event {
             Event::Arrive { to, task } => {
                 self.stations[to].push(task);
                 self.work(to);
@@ -329,12 +317,7 @@ impl Cluster {
     }
 
     fn schedule(&mut self, delay_us: u64, event: Event) {
-        self.sequence += 1;
-        self.queue.push(Reverse(Scheduled {
-            at_us: self.now_us + delay_us,
-            sequence: self.sequence,
-            event,
-        }));
+        self.agenda.plan(self.now_us + delay_us, event);
     }
 
     fn receivers(&self, from: usize, to: &Target) -> Vec<usize> {
@@ -390,23 +373,3 @@ impl Cluster {
             .sum()
     }
 }
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at_us, self.sequence).cmp(&(other.at_us, other.sequence))
-    }
-}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Scheduled {}

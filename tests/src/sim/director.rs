@@ -87,7 +87,7 @@ impl<'a> Director<'a> {
         let limit_ms = sim.time_ms() + self.scenario.views.saturating_mul(VIEW_MS_MAX);
         while sim.views() < self.scenario.views && sim.time_ms() < limit_ms && sim.goes_on() {
             let next = self.next_at();
-            while sim.next_at().is_some_and(|at| at <= next)
+            while sim.agenda.next_at().is_some_and(|at| at <= next)
                 && sim.goes_on()
                 && sim.views() < self.scenario.views
             {

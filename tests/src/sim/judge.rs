@@ -74,7 +74,7 @@ impl Sim {
                     );
                 }
             }
-            match self.next_at() {
+            match self.agenda.next_at() {
                 Some(next) if next <= limit => self.step(),
                 _ => {
                     self.violate(
@@ -130,7 +130,7 @@ impl Sim {
             if all && self.is_final_everywhere(fresh) {
                 break;
             }
-            match self.next_at() {
+            match self.agenda.next_at() {
                 Some(next) if next <= limit => self.step(),
                 _ => {
                     let heights: Vec<u64> = self.final_heights().iter().map(|h| h.get()).collect();
@@ -169,7 +169,7 @@ impl Sim {
         let mut longest = 0;
         let mut height = self.checks.final_height();
         let mut final_at = None;
-        while self.goes_on() && self.next_at().is_some_and(|next| next <= end) {
+        while self.goes_on() && self.agenda.next_at().is_some_and(|next| next <= end) {
             let quiet_since = self.last_frame_ms.max(end - LISTEN_MS);
             self.step();
             let has_spoken = self.last_frame_ms > quiet_since;
