@@ -2,10 +2,20 @@
 //!
 //! What a call means, and who may make it, is the contract's business (`salus-contracts`).
 
-use crate::crypto::exchange::ExchangePublic;
+mod access;
+mod agreements;
+mod identity;
+
+pub use access::{
+    AccessCall, BreakGlassReason, BreakGlassRules, ERASED_DAYS_MAX, Jurisdiction,
+    REQUESTED_DAYS_MAX, ReviewVerdict,
+};
+pub use agreements::{AGREEMENT_PARTIES_MAX, Agreement, AgreementsCall, CommunicationMode};
+pub use identity::{IdentityCall, PersonKeys, Profession};
+
 use crate::crypto::sign::PublicKey;
 use crate::evidence::Evidence;
-use crate::ids::{ContractId, DeviceId, EntityId, Epoch};
+use crate::ids::{ContractId, EntityId, Epoch};
 use crate::lanes::{BlockModel, LaneParameters};
 use crate::reading::SealedReading;
 use crate::transaction::TxId;
@@ -21,6 +31,10 @@ pub const RECORDS: ContractId = ContractId::new(3);
 pub const STAKING: ContractId = ContractId::new(4);
 /// Proposals that change who the members are and how blocks are configured.
 pub const GOVERNANCE: ContractId = ContractId::new(5);
+/// Who may see whose data: grants, requests, break-glass, erasure.
+pub const ACCESS: ContractId = ContractId::new(6);
+/// Agreements of entities to exchange data, on which grants can rest.
+pub const AGREEMENTS: ContractId = ContractId::new(7);
 
 /// What kind of organisation a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,46 +79,6 @@ impl core::fmt::Display for Role {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// Calls of the `identity` contract.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum IdentityCall {
-    /// A ministry admits an entity. It gets no voting weight by this.
-    RegisterEntity {
-        /// Its name, from which its id derives; 1 to 64 bytes.
-        name: String,
-        /// What it is.
-        role: Role,
-        /// The key its own transactions are signed with.
-        key: PublicKey,
-        /// The key that secrets are wrapped for.
-        exchange_key: ExchangePublic,
-    },
-    /// An entity binds a device to itself and a signing key to the device.
-    RegisterDevice {
-        /// The device's unique key.
-        device: DeviceId,
-        /// The device's signing key.
-        key: PublicKey,
-    },
-    /// A device's owner gives it another signing key, valid from the next transaction on.
-    RotateDeviceKey {
-        /// Which device.
-        device: DeviceId,
-        /// The new key.
-        key: PublicKey,
-    },
-    /// A device's owner or a ministry ends a device: nothing after this transaction is accepted from it.
-    RevokeDevice {
-        /// Which device.
-        device: DeviceId,
-    },
-    /// A ministry ends an entity that is not a member: neither it nor its devices may act any more.
-    RevokeEntity {
-        /// Which entity.
-        entity: EntityId,
-    },
 }
 
 /// Calls of the `records` contract.

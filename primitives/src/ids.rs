@@ -186,6 +186,24 @@ impl DeviceId {
     }
 }
 
+/// Somebody who works for an entity, as a pseudonym that the entity alone can resolve.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PractitionerId(pub [u8; 32]);
+fixed_bytes!(PractitionerId, 32);
+
+/// A model of device, so that all of its kind can be revoked together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelId(pub [u8; 32]);
+fixed_bytes!(ModelId, 32);
+
+impl ModelId {
+    /// The id of a model by its maker's name for it.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        Self(Domain::ModelId.hash(&[name.as_bytes()]).0)
+    }
+}
+
 /// Names a chain: the id of its block 0.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GenesisHash(pub [u8; 32]);

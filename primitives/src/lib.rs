@@ -24,6 +24,7 @@ pub mod time;
 pub mod crypto;
 pub mod signed;
 
+pub mod access;
 pub mod calls;
 pub mod lane;
 pub mod lanes;

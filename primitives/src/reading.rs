@@ -9,7 +9,8 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// A patient as one relation (a hospital and its patient) knows them. Never a name, and never on chain.
+/// A person as one relation (a hospital and its patient) knows them. Never a name. On chain it stands in rules and requests, and never
+/// beside a record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pseudonym(pub [u8; 32]);
 fixed_bytes!(Pseudonym, 32);
@@ -29,6 +30,31 @@ pub enum Category {
     Claims,
     /// Documents without finer category.
     Document,
+}
+
+impl Category {
+    /// All categories.
+    pub const ALL: [Self; 6] = [
+        Self::VitalSigns,
+        Self::Waveform,
+        Self::Laboratory,
+        Self::Medication,
+        Self::Claims,
+        Self::Document,
+    ];
+
+    /// The name in files and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VitalSigns => "vital_signs",
+            Self::Waveform => "waveform",
+            Self::Laboratory => "laboratory",
+            Self::Medication => "medication",
+            Self::Claims => "claims",
+            Self::Document => "document",
+        }
+    }
 }
 
 /// One measured value.
