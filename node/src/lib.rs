@@ -18,6 +18,7 @@ pub mod wire;
 
 pub mod diagnosis;
 pub mod execution;
+pub mod fhir;
 pub mod handle;
 pub mod origin;
 pub mod runtime;
