@@ -56,6 +56,53 @@ struct Limits {
     streams: Arc<Semaphore>,
 }
 
+/// To whom a listener answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever may know all that is on the chain, and how the node is.
+    Operators,
+    /// Devices, persons and practitioners, who are told what they name by an id, and what is the same for all (`docs/privacy.md`).
+    Clients,
+}
+
+/// What tells nobody of others: what the chain is, and what one can only ask for who knows its id.
+fn for_clients() -> Router<Api> {
+    Router::new()
+        .route("/v1/transactions", post(submit::submit))
+        .route("/v1/transactions/{id}", get(query::transaction))
+        .route("/v1/transactions/{id}/receipt", get(proof::receipt))
+        .route("/v1/transactions/{id}/proof", get(proof::proof))
+        .route("/v1/transactions/{id}/attestation", get(tiers::attestation))
+        .route("/v1/transactions/{id}/events", get(tiers::events))
+        .route("/v1/headers/{block}", get(query::header))
+        .route("/v1/headers/{block}/finality", get(proof::finality))
+        .route("/v1/head", get(query::head))
+        .route("/v1/epochs", get(epochs::changes))
+        .route("/v1/epochs/{epoch}", get(epochs::change))
+        .route("/v1/epochs.json", get(epochs::overview))
+        .route("/v1/validators", get(epochs::validators))
+        .route("/v1/lanes", get(epochs::lanes))
+        .route("/v1/parameters", get(epochs::parameters))
+        .route("/v1/members", get(members::members))
+        .route("/v1/proposals", get(members::proposals))
+        .route("/v1/keys/{key}", get(members::key))
+        .route("/v1/genesis", get(query::genesis))
+        .route("/v1/genesis.json", get(query::genesis_json))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+}
+
+/// Everybody's transactions, and how this node is.
+fn for_operators() -> Router<Api> {
+    Router::new()
+        .route("/v1/blocks/{block}", get(query::block))
+        .route("/v1/blocks/{block}/raw", get(query::raw_block))
+        .route("/v1/explain", get(health::explain))
+        .route("/status", get(health::status))
+        .route("/metrics", get(health::metrics))
+        .route("/metrics/libp2p", get(health::libp2p_metrics))
+}
+
 impl Api {
     fn new(node: NodeHandle, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Self {
         Self {
@@ -72,36 +119,12 @@ impl Api {
         }
     }
 
-    fn router(self) -> Router {
-        Router::new()
-            .route("/v1/transactions", post(submit::submit))
-            .route("/v1/transactions/{id}", get(query::transaction))
-            .route("/v1/transactions/{id}/receipt", get(proof::receipt))
-            .route("/v1/transactions/{id}/proof", get(proof::proof))
-            .route("/v1/transactions/{id}/attestation", get(tiers::attestation))
-            .route("/v1/transactions/{id}/events", get(tiers::events))
-            .route("/v1/blocks/{block}", get(query::block))
-            .route("/v1/blocks/{block}/raw", get(query::raw_block))
-            .route("/v1/headers/{block}", get(query::header))
-            .route("/v1/headers/{block}/finality", get(proof::finality))
-            .route("/v1/head", get(query::head))
-            .route("/v1/epochs", get(epochs::changes))
-            .route("/v1/epochs/{epoch}", get(epochs::change))
-            .route("/v1/epochs.json", get(epochs::overview))
-            .route("/v1/validators", get(epochs::validators))
-            .route("/v1/lanes", get(epochs::lanes))
-            .route("/v1/parameters", get(epochs::parameters))
-            .route("/v1/members", get(members::members))
-            .route("/v1/proposals", get(members::proposals))
-            .route("/v1/keys/{key}", get(members::key))
-            .route("/v1/genesis", get(query::genesis))
-            .route("/v1/genesis.json", get(query::genesis_json))
-            .route("/v1/explain", get(health::explain))
-            .route("/livez", get(health::live))
-            .route("/readyz", get(health::ready))
-            .route("/status", get(health::status))
-            .route("/metrics", get(health::metrics))
-            .route("/metrics/libp2p", get(health::libp2p_metrics))
+    fn router(self, audience: Audience) -> Router {
+        let paths = match audience {
+            Audience::Clients => for_clients(),
+            Audience::Operators => for_clients().merge(for_operators()),
+        };
+        paths
             .fallback(async || Refused::no_such_path())
             .method_not_allowed_fallback(async || Refused::method())
             .layer(middleware::from_fn_with_state(self.clone(), supervise))

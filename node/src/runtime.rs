@@ -13,7 +13,7 @@ mod execution;
 mod roster;
 mod serve;
 
-use crate::api;
+use crate::api::{self, Audience};
 use crate::execution::ExecutionError;
 use crate::handle::{NodeHandle, PendingTransactions, Shared, Standing};
 use crate::home::{NodeFiles, journal_identity};
@@ -38,7 +38,9 @@ use salus_storage::ledger::{Ledger, LedgerError, Retention};
 use salus_storage::rocks::RocksStore;
 use salus_storage::store::Store;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 /// Why a node did not start, or stopped by itself.
@@ -159,14 +161,12 @@ pub async fn run(
     };
     let origin = origin::read(&genesis, &ledger, member, replayed, limits, seeded()?)?;
     // before anything runs: a port that is taken is found before the first vote
-    let address = files.config.api.listen;
-    let api_error = |source| RunError::Api {
-        address: address.to_string(),
-        source,
+    let addresses = files.config.api;
+    let operators = bind(addresses.listen).await?;
+    let clients = match addresses.clients {
+        Some(address) => Some(bind(address).await?),
+        None => None,
     };
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .map_err(api_error)?;
 
     let directory = Directory::new(&files);
     let admitted = directory.admitted(&roster, &own.entity);
@@ -260,17 +260,34 @@ pub async fn run(
         origin,
     })?;
     tracing::info!(
-        api = %listener.local_addr().map_err(api_error)?,
+        api = ?operators.local_addr().ok(),
+        clients = ?clients.as_ref().and_then(|listener| listener.local_addr().ok()),
         peers = ?network.listen_addresses(),
         genesis = %genesis.hash,
         height = %ledger.head().height,
         "node started"
     );
-    let mut api_stop = stopping.clone();
-    let api = tokio::spawn(api::serve(listener, handle, metrics, async move {
-        // an error means that the sender is gone, which is a stop as well
-        let _ = api_stop.wait_for(|stop| *stop).await;
-    }));
+    let mut apis = tokio::task::JoinSet::new();
+    let listeners = [
+        (Some(operators), Audience::Operators),
+        (clients, Audience::Clients),
+    ];
+    for (listener, audience) in listeners {
+        let Some(listener) = listener else { continue };
+        let mut stop = stopping.clone();
+        apis.spawn(api::serve(
+            listener,
+            audience,
+            handle.clone(),
+            Arc::clone(&metrics),
+            async move {
+                // an error means that the sender is gone, which is a stop as well
+                let _ = stop.wait_for(|stop| *stop).await;
+            },
+        ));
+    }
+    // the last handles must go with the API
+    drop((handle, metrics));
 
     let result = tokio::select! {
         () = shutdown => {
@@ -285,10 +302,12 @@ pub async fn run(
         Some(result) => result,
         None => consensus.await,
     };
-    match api.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the API did not stop cleanly"),
-        Err(error) => tracing::error!(%error, "the API failed"),
+    while let Some(api) = apis.join_next().await {
+        match api {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the API did not stop cleanly"),
+            Err(error) => tracing::error!(%error, "the API failed"),
+        }
     }
     network.shutdown().await;
     // dropping the senders ends the threads once they have done what was queued
@@ -391,6 +410,16 @@ fn open_journal(files: &NodeFiles, keys: &NodeKeys) -> Result<OpenJournal, RunEr
         .map(|bytes| codec::decode(bytes, JOURNAL_ENTRY_MAX).map_err(RunError::JournalEntry))
         .collect::<Result<_, _>>()?;
     Ok((Some(Box::new(journal)), entries))
+}
+
+/// Binds where the API is to answer.
+async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| RunError::Api {
+            address: address.to_string(),
+            source,
+        })
 }
 
 async fn start_network(

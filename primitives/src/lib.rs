@@ -39,6 +39,7 @@ pub mod receipt;
 pub mod validators;
 
 pub mod attestation;
+pub mod audit;
 pub mod epoch;
 pub mod merkle;
 pub mod proof;

@@ -1,7 +1,7 @@
 //! Connections: how many, how long, and how they end.
 
-use super::Api;
 use super::connection::Bounded;
+use super::{Api, Audience};
 use crate::handle::NodeHandle;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
@@ -26,19 +26,20 @@ pub enum ApiError {
     },
 }
 
-/// Answers on `listener` until `shutdown` completes. Then takes no more connections, answers who waits for the chain at
+/// Answers an audience on `listener` until `shutdown` completes. Then takes no more connections, answers who waits for the chain at
 /// once, and gives calls under way a few seconds to end.
 ///
 /// # Errors
 /// [`ApiError::CutOff`] if that was not enough.
 pub async fn serve(
     listener: TcpListener,
+    audience: Audience,
     node: NodeHandle,
     metrics: Arc<Metrics>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ApiError> {
     let (stop, stopping) = watch::channel(false);
-    let router = Api::new(node, Arc::clone(&metrics), stopping).router();
+    let router = Api::new(node, Arc::clone(&metrics), stopping).router(audience);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);

@@ -9,7 +9,7 @@ mod reading;
 mod submitting;
 mod tiers;
 
-use super::Api;
+use super::{Api, Audience};
 use crate::handle::{
     AdmitError, DiskStatus, NodeHandle, NodeStatus, PeerStatus, PendingTransactions, Shared,
     Standing,
@@ -98,7 +98,7 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let api = Api::new(handle.clone(), Arc::clone(&metrics), stopping);
         Self {
-            router: api.clone().router(),
+            router: api.clone().router(Audience::Operators),
             api,
             chain,
             handle,

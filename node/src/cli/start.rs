@@ -28,9 +28,14 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     }
     let files = NodeFiles::read(Home::new(arguments.home))?;
     log::init(&files.config.log).map_err(Failure::usage)?;
-    let api = files.config.api.listen;
-    if !api.ip().is_loopback() {
-        tracing::warn!(%api, "the API is open to the network, without transport security or a login");
+    let addresses = files.config.api;
+    for api in [Some(addresses.listen), addresses.clients]
+        .into_iter()
+        .flatten()
+    {
+        if !api.ip().is_loopback() {
+            tracing::warn!(%api, "the API is open to the network, without transport security or a login");
+        }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

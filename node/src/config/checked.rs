@@ -40,11 +40,13 @@ pub struct Peer {
     pub address: Multiaddr,
 }
 
-/// The client API.
+/// The API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiConfig {
-    /// Where it listens. Port 0 lets the system choose.
+    /// Where it answers everything. Port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Where it answers what is for clients, if anywhere. Not where it answers everything.
+    pub clients: Option<SocketAddr>,
 }
 
 /// What is logged, and how.
@@ -96,6 +98,7 @@ impl NewConfig {
             },
             api: ApiSection {
                 listen: self.api.clone(),
+                clients: None,
             },
             peers: self.peers.clone(),
             ..FileConfig::default()
@@ -153,15 +156,7 @@ impl NodeConfig {
             member: file.node.member,
             listen,
             peers: peers(&file.peers)?,
-            api: ApiConfig {
-                listen: file.api.listen.parse().map_err(|_| {
-                    refuse(
-                        "api.listen",
-                        format!("{:?} is not an IP address with a port", file.api.listen),
-                        format!("write it as in \"{}\"", super::API),
-                    )
-                })?,
-            },
+            api: api(&file.api)?,
             log: LogConfig {
                 format: format(&file.log.format)?,
                 filter: filter(file.log.level)?,
@@ -188,6 +183,31 @@ impl NodeConfig {
             },
         })
     }
+}
+
+fn api(section: &ApiSection) -> Result<ApiConfig, ConfigError> {
+    let address = |field: &'static str, text: &str| {
+        text.parse().map_err(|_| {
+            refuse(
+                field,
+                format!("{text:?} is not an IP address with a port"),
+                format!("write it as in \"{}\"", super::API),
+            )
+        })
+    };
+    let listen: SocketAddr = address("api.listen", &section.listen)?;
+    let clients = match &section.clients {
+        Some(text) => Some(address("api.clients", text)?),
+        None => None,
+    };
+    if clients == Some(listen) && listen.port() != 0 {
+        return Err(refuse(
+            "api.clients",
+            format!("{listen} is where the API answers everything"),
+            "name another port".to_owned(),
+        ));
+    }
+    Ok(ApiConfig { listen, clients })
 }
 
 fn peers(entries: &[PeerEntry]) -> Result<Vec<Peer>, ConfigError> {
@@ -374,6 +394,12 @@ mod tests {
                 "quic-v1",
             ),
             ("[api]\nlisten = \"here\"", "api.listen", "127.0.0.1"),
+            ("[api]\nclients = \"there\"", "api.clients", "127.0.0.1"),
+            (
+                "[api]\nlisten = \"127.0.0.1:7070\"\nclients = \"127.0.0.1:7070\"",
+                "api.clients",
+                "another port",
+            ),
             ("[log]\nlevel = \"a=b=c\"", "log.level", "debug"),
             ("[log]\nformat = \"xml\"", "log.format", "json"),
             (

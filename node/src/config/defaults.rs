@@ -20,6 +20,7 @@ impl Default for ApiSection {
     fn default() -> Self {
         Self {
             listen: API.to_owned(),
+            clients: None,
         }
     }
 }

@@ -43,6 +43,7 @@ pub struct PeerEntry {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ApiSection {
     pub(super) listen: String,
+    pub(super) clients: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,6 +129,8 @@ listen = [{listen}]
 # Where to serve the API, health checks and metrics. There is neither transport security nor a login: keep it on
 # loopback or behind a proxy that has both.
 listen = {api}
+# Where to serve clients what concerns them alone, without blocks, status and metrics. Nowhere if it is not set.
+#clients = \"127.0.0.1:7071\"
 
 [log]
 # error, warn, info, debug, trace, or per module as in \"info,salus_network=debug\"

@@ -1,7 +1,7 @@
 //! Bounds, and the server over real connections.
 
 use super::Node;
-use crate::api::{SUBMISSIONS_MAX, WAITERS_MAX, serve};
+use crate::api::{Audience, SUBMISSIONS_MAX, WAITERS_MAX, serve};
 use salus_primitives::transaction::{TRANSACTION_MAX, TxId};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -43,6 +43,33 @@ async fn waiters_are_bounded() {
     drop(others);
     let path = format!("/v1/transactions/{id}?wait=final&timeout_ms=1");
     assert_eq!(node.get(&path).await.status.as_u16(), 200);
+}
+
+/// Clients are told what they name by an id, and nothing of others or of the node.
+#[tokio::test]
+async fn clients_do_not_see_blocks_and_how_the_node_is() {
+    let mut node = Node::start().await;
+    let for_operators = [
+        "/v1/blocks/latest",
+        "/v1/blocks/latest/raw",
+        "/v1/explain",
+        "/status",
+        "/metrics",
+        "/metrics/libp2p",
+    ];
+    let for_all = ["/v1/head", "/v1/genesis", "/v1/epochs", "/livez"];
+    for path in for_operators.iter().filter(|path| **path != "/v1/explain") {
+        assert_eq!(node.get(path).await.status.as_u16(), 200, "{path}");
+    }
+
+    node.router = node.api.clone().router(Audience::Clients);
+
+    for path in for_operators {
+        assert_eq!(node.get(path).await.status.as_u16(), 404, "{path}");
+    }
+    for path in for_all {
+        assert_eq!(node.get(path).await.status.as_u16(), 200, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -91,6 +118,7 @@ async fn served() -> Served {
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(serve(
         listener,
+        Audience::Operators,
         node.handle.clone(),
         Arc::clone(&node.metrics),
         async {
