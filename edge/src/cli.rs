@@ -1,6 +1,8 @@
 //! Options as written, and one file for each subcommand.
 
+mod access;
 mod device;
+mod person;
 mod replay;
 mod verify;
 
@@ -25,6 +27,11 @@ enum Command {
     /// Make and show device files.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// Make and show the keys of patients, guardians and practitioners.
+    #[command(subcommand)]
+    Person(person::PersonCommand),
+    /// Say who may see whose data, ask to see some, and watch over it.
+    Access(Box<access::AccessOptions>),
     /// Replay a file or a simulated ward, until everything is proven.
     Replay(Box<replay::ReplayOptions>),
     /// Check a receipt proof from files alone.
@@ -36,6 +43,8 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Command::Device(command) => command.run(),
+            Command::Person(command) => command.run(),
+            Command::Access(options) => options.run(),
             Command::Replay(options) => options.run(),
             Command::Verify(options) => options.run(),
         }

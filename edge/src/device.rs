@@ -1,8 +1,5 @@
 //! The device's own keys, in one file that only its owner may read.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
@@ -10,6 +7,8 @@ use salus_primitives::crypto::sign::{PublicKey, SecretKey, Signer};
 use salus_primitives::ids::{DeviceId, EntityId};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::files::{self, KeyFileError};
 
 /// A device: its unique key, its signing key, and the secret under which it keeps other keys at rest.
 #[derive(Clone, Debug)]
@@ -39,28 +38,12 @@ pub struct DeviceCard {
 /// Why a device file was not made or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    /// There is a file already; it may hold a registered key.
-    #[error("{0} exists already and is not overwritten")]
-    Exists(PathBuf),
-    /// Others than the owner may read the keys.
-    #[error("{path} has mode {mode:o}; make it 600")]
-    TooOpen {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
     /// The file does not hold a device.
     #[error("{0} is not a device file of this version; make one with `salus-edge device new`")]
     Malformed(PathBuf),
-    /// The disk refuses.
-    #[error("cannot use {path}")]
-    Disk {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 /// The file as written. Secrets are hexadecimal seeds.
@@ -105,7 +88,7 @@ impl Device {
     /// Writes the device to a new file with mode 600.
     ///
     /// # Errors
-    /// [`DeviceError::Exists`] rather than to overwrite; [`DeviceError::Disk`].
+    /// [`KeyFileError::Exists`] rather than to overwrite; [`KeyFileError::Disk`].
     pub fn store(&self, path: &Path) -> Result<(), DeviceError> {
         let file = DeviceFile {
             version: VERSION,
@@ -115,36 +98,21 @@ impl Device {
             signing_key: hex::encode(self.signing.seed()),
             store_secret: hex::encode(self.secret.0),
         };
-        let text = serde_json::to_vec_pretty(&file).map_err(|error| DeviceError::Disk {
+        let text = serde_json::to_vec_pretty(&file).map_err(|error| KeyFileError::Disk {
             path: path.to_owned(),
             source: error.into(),
         })?;
-        write_new(path, &Zeroizing::new(text))
+        Ok(files::write_keys(path, &Zeroizing::new(text))?)
     }
 
     /// Reads a device file.
     ///
     /// # Errors
-    /// [`DeviceError::TooOpen`] if others may read it, [`DeviceError::Malformed`] if it holds no device or its parts do
-    /// not belong together, [`DeviceError::Disk`].
+    /// [`KeyFileError`] if the file cannot be used or others may read it, [`DeviceError::Malformed`] if it holds no device or its parts do
+    /// not belong together.
     pub fn load(path: &Path) -> Result<Self, DeviceError> {
-        let disk = |source| DeviceError::Disk {
-            path: path.to_owned(),
-            source,
-        };
         let malformed = || DeviceError::Malformed(path.to_owned());
-        let file = File::open(path).map_err(disk)?;
-        let mode = file.metadata().map_err(disk)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(DeviceError::TooOpen {
-                path: path.to_owned(),
-                mode,
-            });
-        }
-        let mut text = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX));
-        file.take(FILE_BYTES_MAX as u64)
-            .read_to_end(&mut text)
-            .map_err(disk)?;
+        let text = files::read_keys(path)?;
         let file: DeviceFile = serde_json::from_slice(&text).map_err(|_| malformed())?;
         let mut seed = Zeroizing::new([0; 32]);
         let mut secret = DeviceSecret([0; 32]);
@@ -213,32 +181,12 @@ impl std::fmt::Debug for DeviceSecret {
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), DeviceError> {
-    let disk = |source| DeviceError::Disk {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(DeviceError::Exists(path.to_owned()));
-        }
-        other => other.map_err(disk)?,
-    };
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(disk)
-}
-
 const VERSION: u32 = 2;
-const FILE_BYTES_MAX: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use getrandom::SysRng;
     use rand_core::UnwrapErr;
 
@@ -276,7 +224,10 @@ mod tests {
         create(&path).unwrap();
         let before = std::fs::read(&path).unwrap();
 
-        assert!(matches!(create(&path), Err(DeviceError::Exists(_))));
+        assert!(matches!(
+            create(&path),
+            Err(DeviceError::File(KeyFileError::Exists(_)))
+        ));
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 
@@ -290,7 +241,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(
             Device::load(&path),
-            Err(DeviceError::TooOpen { mode: 0o640, .. })
+            Err(DeviceError::File(KeyFileError::TooOpen { mode: 0o640, .. }))
         ));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, "{}").unwrap();

@@ -36,8 +36,9 @@ pub mod odds;
 pub mod outbox;
 pub mod seal;
 
-mod files;
+pub mod files;
 pub mod follow;
 pub mod submit;
+pub mod wallet;
 
 pub mod replay;

@@ -22,6 +22,7 @@ use salus_primitives::transaction::{Call, SignedTransaction, Transaction, TxId};
 use crate::device::Device;
 use crate::follow::{FollowError, Follower};
 use crate::http::{HttpError, HttpUrl, NodeApi, Progress, Step};
+use crate::wallet::Wallet;
 
 /// Makes the transaction that submits `sealed`.
 #[must_use]
@@ -33,6 +34,7 @@ pub fn sign(
     valid_until: Height,
     nonce: [u8; 16],
 ) -> SignedTransaction {
+    let call = Call::new(RECORDS, &RecordsCall::Submit(sealed.clone()));
     let body = Transaction {
         genesis,
         sender: device.signer().public(),
@@ -40,9 +42,30 @@ pub fn sign(
         lane,
         valid_until,
         nonce,
-        call: Call::new(RECORDS, &RecordsCall::Submit(sealed.clone())),
+        call,
     };
     Signed::sign(body, genesis, device.signer()).into_signed()
+}
+
+/// Makes the transaction of a call that somebody signs for themselves. Its lane is the routine one.
+#[must_use]
+pub fn sign_call(
+    genesis: GenesisHash,
+    wallet: &Wallet,
+    call: Call,
+    valid_until: Height,
+    nonce: [u8; 16],
+) -> SignedTransaction {
+    let body = Transaction {
+        genesis,
+        sender: wallet.signer().public(),
+        entity: wallet.entity(),
+        lane: Lane::Routine,
+        valid_until,
+        nonce,
+        call,
+    };
+    Signed::sign(body, genesis, wallet.signer()).into_signed()
 }
 
 /// Ends waiting everywhere.

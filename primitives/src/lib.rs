@@ -30,6 +30,7 @@ pub mod lane;
 pub mod lanes;
 pub mod parameters;
 pub mod reading;
+pub mod relation;
 pub mod transaction;
 
 pub mod block;

@@ -27,6 +27,8 @@ pub enum Domain {
     MerkleRoot,
     ModelId,
     PeriodKeyWrap,
+    PersonSalt,
+    PractitionerId,
     PrekeySignature,
     Pseudonym,
     QuerySignature,
@@ -46,7 +48,7 @@ pub enum Domain {
 
 impl Domain {
     /// All domains, for the test that no two share a context.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::AuditTrail,
         Self::BlockId,
         Self::DepositReceipt,
@@ -64,6 +66,8 @@ impl Domain {
         Self::MerkleRoot,
         Self::ModelId,
         Self::PeriodKeyWrap,
+        Self::PersonSalt,
+        Self::PractitionerId,
         Self::PrekeySignature,
         Self::Pseudonym,
         Self::QuerySignature,
@@ -102,6 +106,8 @@ impl Domain {
             Self::MerkleRoot => "salus v1 merkle root: leaf count and top",
             Self::ModelId => "salus v1 device model id: hash of its name",
             Self::PeriodKeyWrap => "salus v1 hpke wrap of a period key",
+            Self::PersonSalt => "salus v1 salt of the paths of a person",
+            Self::PractitionerId => "salus v1 pseudonym of a practitioner",
             Self::PrekeySignature => "salus v1 signature of a custodian under one-time keys",
             Self::Pseudonym => "salus v1 pseudonym of a patient in one relation",
             Self::QuerySignature => "salus v1 signature of a query",

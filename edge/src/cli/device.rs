@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use getrandom::SysRng;
 use rand_core::{TryRng, UnwrapErr};
 use salus_edge::device::{Device, DeviceError};
+use salus_edge::files::KeyFileError;
 use salus_primitives::ids::EntityId;
 
 use super::{failure, usage_error};
@@ -61,7 +62,7 @@ impl DeviceCommand {
 
 impl NewOptions {
     fn make(&self) -> Result<Device, DeviceError> {
-        let no_entropy = |_| DeviceError::Disk {
+        let no_entropy = |_| KeyFileError::Disk {
             path: self.out.clone(),
             source: std::io::Error::other("no randomness from the system"),
         };
