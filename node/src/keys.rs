@@ -151,19 +151,7 @@ impl NodeKeys {
     /// # Errors
     /// [`KeysError::Exists`] if there is anything at `path`, else [`KeysError::Disk`].
     pub fn write_new(&self, path: &Path) -> Result<(), KeysError> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(MODE)
-            .open(path)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AlreadyExists => KeysError::Exists { path: path.into() },
-                _ => disk("create", path, source),
-            })?;
-        file.write_all(self.text().as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| sync_folder(path))
-            .map_err(|source| disk("write", path, source))
+        write_secret(path, &self.text())
     }
 
     /// Reads a file that [`NodeKeys::write_new`] wrote.
@@ -171,25 +159,7 @@ impl NodeKeys {
     /// # Errors
     /// [`KeysError`]; [`KeysError::TooOpen`] before anything is read.
     pub fn read(path: &Path) -> Result<Self, KeysError> {
-        let file = File::open(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => KeysError::Missing { path: path.into() },
-            _ => disk("open", path, source),
-        })?;
-        let mode = file
-            .metadata()
-            .map_err(|source| disk("inspect", path, source))?
-            .mode()
-            & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeysError::TooOpen {
-                path: path.into(),
-                mode,
-            });
-        }
-        let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX));
-        file.take(FILE_BYTES_MAX as u64)
-            .read_to_string(&mut text)
-            .map_err(|source| disk("read", path, source))?;
+        let text = read_secret(path)?;
         Self::parse(&text).map_err(|(line, problem)| KeysError::Malformed {
             path: path.into(),
             line,
@@ -251,8 +221,49 @@ impl NodeKeys {
     }
 }
 
+/// Writes secrets to a new file that only its owner may use. Durable on return.
+pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), KeysError> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(path)
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => KeysError::Exists { path: path.into() },
+            _ => disk("create", path, source),
+        })?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| sync_folder(path))
+        .map_err(|source| disk("write", path, source))
+}
+
+/// Reads such a file.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeysError> {
+    let file = File::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => KeysError::Missing { path: path.into() },
+        _ => disk("open", path, source),
+    })?;
+    let mode = file
+        .metadata()
+        .map_err(|source| disk("inspect", path, source))?
+        .mode()
+        & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeysError::TooOpen {
+            path: path.into(),
+            mode,
+        });
+    }
+    let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX));
+    file.take(FILE_BYTES_MAX as u64)
+        .read_to_string(&mut text)
+        .map_err(|source| disk("read", path, source))?;
+    Ok(text)
+}
+
 /// 32 random bytes.
-fn random() -> Result<Zeroizing<[u8; 32]>, KeysError> {
+pub(crate) fn random() -> Result<Zeroizing<[u8; 32]>, KeysError> {
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(KeysError::Entropy)?;
     Ok(bytes)

@@ -7,6 +7,7 @@ pub mod client;
 pub mod config;
 pub mod home;
 pub mod keys;
+pub mod relation;
 pub mod telemetry;
 pub mod tiers;
 

@@ -17,6 +17,9 @@ pub(super) enum Command {
     Show(Show),
     /// Makes the keys that a validator goes on with once governance has rotated to them, and their own empty vote journal.
     Rotate(Rotate),
+    /// Makes the secret from which the pseudonyms of an entity's patients and practitioners derive. Back it up: without it nobody finds
+    /// the pseudonym of a patient again.
+    Relation(Relation),
     /// Puts rotated keys in the place of the old ones. A running node does that by itself when they are in force; this is for one
     /// that was stopped for so long that its old network key is not let in any more.
     Adopt(Adopt),
@@ -37,6 +40,13 @@ pub(super) struct Adopt {
     /// The node's home. The node must not run.
     #[arg(long, value_name = "DIR")]
     home: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Relation {
+    /// Where to write it (mode 600; an existing file is not overwritten).
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +106,7 @@ pub(super) fn run(command: Command) -> Outcome {
             print!("{}", member.entry(&public));
         }
         Command::Rotate(rotate) => rotate.run()?,
+        Command::Relation(Relation { out }) => crate::relation::write_new(&out)?,
         Command::Adopt(adopt) => adopt.run()?,
     }
     Ok(ExitCode::SUCCESS)
