@@ -3,7 +3,7 @@
 use crate::caller::Caller;
 use crate::contract::Contract;
 use crate::error::Halt;
-use crate::meter::{Limits, Meter};
+use crate::meter::{LimitExceeded, Limits, Meter};
 use crate::overlay::Overlay;
 use crate::slot::{Slot, VALUE_MAX};
 use salus_primitives::codec::{self, Blob};
@@ -146,16 +146,15 @@ impl<'a> Context<'a> {
     /// Sets one value of this contract's state.
     ///
     /// # Errors
-    /// [`Halt`] over the limit.
-    ///
-    /// # Panics
-    /// If the value is longer than [`VALUE_MAX`], which the standard limits exclude.
+    /// [`Halt`] over the limit, or if the value is longer than [`VALUE_MAX`] and could not be read again.
     pub fn store<T: Serialize>(&mut self, slot: &Slot<T>, value: &T) -> Result<(), Halt> {
         let key = slot.key_of(self.contract);
         let bytes = codec::encode(value);
         self.meter
             .write(key.key.len().saturating_add(bytes.len()))?;
-        assert!(bytes.len() <= VALUE_MAX, "a stored value can be read again");
+        if bytes.len() > VALUE_MAX {
+            return Err(LimitExceeded::Bytes.into());
+        }
         self.state.put(key, bytes);
         Ok(())
     }
@@ -176,14 +175,23 @@ impl<'a> Context<'a> {
     /// # Errors
     /// [`Halt`] over the limit.
     pub fn emit(&mut self, event: &impl ContractEvent) -> Result<(), Halt> {
+        self.publish(event).map(drop)
+    }
+
+    /// Makes something known, and returns it as the receipt will hold it.
+    ///
+    /// # Errors
+    /// [`Halt`] over the limit.
+    pub fn publish(&mut self, event: &impl ContractEvent) -> Result<Event, Halt> {
         let data = codec::encode(event);
         self.meter.event(data.len())?;
-        self.events.push(Event {
+        let event = Event {
             contract: self.contract,
             topic: event.topic(),
             data: Blob(data),
-        });
-        Ok(())
+        };
+        self.events.push(event.clone());
+        Ok(event)
     }
 
     /// What the call changed and made known.

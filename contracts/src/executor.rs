@@ -52,10 +52,10 @@ stable_errors! {
         UnknownSender = 1, "unknown_sender", "the sender's key belongs to nobody";
         /// The sender is a device that was revoked.
         DeviceRevoked = 2, "device_revoked", "the sending device was revoked";
-        /// The sender, or the device's owner, is an entity that was revoked.
-        EntityRevoked = 3, "entity_revoked", "the sending entity was revoked";
+        /// The sender is an entity that was revoked, or its device, its practitioner or its key service.
+        EntityRevoked = 3, "entity_revoked", "the entity that answers for the sender was revoked";
         /// The sender's key was replaced.
-        KeyRotated = 4, "key_rotated", "the sending device has another key now";
+        KeyRotated = 4, "key_rotated", "the sender has another key now";
         /// The sender's role may not use the lane.
         LaneNotAllowed = 5, "lane_not_allowed", "the sender's role may not use this lane";
         /// There is no such contract at this height.
@@ -72,6 +72,10 @@ stable_errors! {
         TooManyEvents = 11, "too_many_events", "the call emits too many events";
         /// The sender is of another entity than the transaction names.
         WrongEntity = 12, "wrong_entity", "the transaction names another entity than its sender's";
+        /// The sender is a practitioner who was revoked.
+        PractitionerRevoked = 13, "practitioner_revoked", "the sending practitioner was revoked";
+        /// The sender's key holds from a later block on.
+        KeyNotYetValid = 14, "key_not_yet_valid", "the sender's key holds from a later block on";
     }
 }
 
@@ -129,7 +133,13 @@ impl Executor {
             let lane = demotions.lane_of(transaction);
             let sender = sender(transaction, block.height, rules, &overlay)?;
             match sender.map(|caller| caller.principal) {
-                Ok(Principal::Entity { .. } | Principal::Device { .. }) => {
+                Ok(
+                    Principal::Entity { .. }
+                    | Principal::Device { .. }
+                    | Principal::Practitioner { .. }
+                    | Principal::Person { .. }
+                    | Principal::Custodian { .. },
+                ) => {
                     charges.charge(&overlay, lane, transaction.entity)?;
                 }
                 Ok(Principal::Validator { .. }) | Err(_) => {}
@@ -259,7 +269,7 @@ fn sender(
 ) -> Result<Result<Caller, ExecutorError>, StateReadError> {
     let key = transaction.sender;
     let epoch = rules.parameters.epoch_at(height);
-    let principal = match identity::principal_of_key(state, &key, epoch)? {
+    let principal = match identity::principal_of_key(state, &key, height, epoch)? {
         Ok(principal) => principal,
         Err(none) => return Ok(Err(none.into())),
     };
@@ -280,7 +290,11 @@ fn allowed(
 ) -> Result<Caller, ExecutorError> {
     let allowed = match caller.principal {
         Principal::Validator { .. } => transaction.lane == Lane::Routine,
-        Principal::Entity { role, .. } | Principal::Device { role, .. } => rules
+        Principal::Entity { role, .. }
+        | Principal::Device { role, .. }
+        | Principal::Practitioner { role, .. }
+        | Principal::Person { role, .. }
+        | Principal::Custodian { role, .. } => rules
             .lanes
             .lane(transaction.lane)
             .is_some_and(|lane| lane.parameters.roles.contains(&role)),
@@ -323,6 +337,8 @@ impl From<NoPrincipal> for ExecutorError {
             NoPrincipal::DeviceRevoked => Self::DeviceRevoked,
             NoPrincipal::EntityRevoked => Self::EntityRevoked,
             NoPrincipal::KeyRotated => Self::KeyRotated,
+            NoPrincipal::PractitionerRevoked => Self::PractitionerRevoked,
+            NoPrincipal::KeyNotYetValid => Self::KeyNotYetValid,
         }
     }
 }

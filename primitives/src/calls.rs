@@ -11,7 +11,10 @@ pub use access::{
     REQUESTED_DAYS_MAX, ReviewVerdict,
 };
 pub use agreements::{AGREEMENT_PARTIES_MAX, Agreement, AgreementsCall, CommunicationMode};
-pub use identity::{IdentityCall, PersonKeys, Profession};
+pub use identity::{
+    CUSTODIANS_MAX, CUSTODIANS_MIN, DEVICES_IN_BATCH_MAX, IdentityCall, NewDevice, PersonKeys,
+    Profession,
+};
 
 use crate::crypto::sign::PublicKey;
 use crate::evidence::Evidence;

@@ -72,9 +72,11 @@ impl Contract for Blockcfg {
     fn admit(caller: &Caller, call: &BlockcfgCall) -> Result<(), BlockcfgError> {
         let BlockcfgCall::SetPrice { price } = call;
         match caller.principal {
-            Principal::Device { .. } | Principal::Validator { .. } => {
-                Err(BlockcfgError::NotAnEntity)
-            }
+            Principal::Device { .. }
+            | Principal::Validator { .. }
+            | Principal::Practitioner { .. }
+            | Principal::Person { .. }
+            | Principal::Custodian { .. } => Err(BlockcfgError::NotAnEntity),
             Principal::Entity { .. } if !(1..=PRICE_MAX).contains(price) => {
                 Err(BlockcfgError::PriceOutOfBounds)
             }

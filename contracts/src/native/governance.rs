@@ -106,9 +106,14 @@ impl Contract for Governance {
 
     fn admit(caller: &Caller, call: &GovernanceCall) -> Result<(), GovernanceError> {
         match (caller.principal, call) {
-            (Principal::Device { .. } | Principal::Validator { .. }, _) => {
-                Err(GovernanceError::NotAnEntity)
-            }
+            (
+                Principal::Device { .. }
+                | Principal::Validator { .. }
+                | Principal::Practitioner { .. }
+                | Principal::Person { .. }
+                | Principal::Custodian { .. },
+                _,
+            ) => Err(GovernanceError::NotAnEntity),
             (Principal::Entity { .. }, GovernanceCall::Propose(change)) => {
                 change::check_form(change)
             }

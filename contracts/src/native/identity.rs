@@ -1,9 +1,10 @@
-//! Entities with roles, their devices, and whose key is whose.
+//! Entities with roles, their devices and practitioners, the persons that they have relations with, and whose key is whose.
 //!
 //! Founders come from genesis; other entities are registered by a ministry and get no weight by it. Who is a member, with
 //! which weight and validator keys, is the staking contract's to say. Roles that handle patient data
-//! at its source ([`DEVICE_ROLES`]) bind devices to themselves. A device's key rotates, and a device or entity is revoked from the very
-//! next transaction on, also within one block.
+//! at its source ([`DEVICE_ROLES`]) bind devices to themselves. A device's key rotates, at once or at an exact height, and a device, a whole model of
+//! devices, a practitioner or an entity is revoked from the very next transaction on, also within one block. Persons are pseudonyms; what belongs to them
+//! lies under keyed paths, and every event about one extends its audit trail (`docs/adr/0018`). Who may do what is in `docs/identity.md`.
 //!
 //! Decided here:
 //! - A key that was ever bound stays bound: after a rotation or revocation it names its former holder for good and can be
@@ -12,33 +13,66 @@
 //!   id, so a device in new hands gets a new registration id.
 //! - A ministry cannot make ministries: one stolen ministry key must not found others. Members are revoked by governance, not here.
 //! - An entity name is lower-case ASCII ([`name_is_valid`]), so that no two names look alike.
+//! - Nothing happens by itself: a guardian's power, a delegate's and a scheduled key begin and end by what time and height a block has.
 
+mod devices;
+mod error;
 mod event;
 mod keys;
+mod merges;
+mod numbers;
+#[allow(dead_code, reason = "for the contract `access`")]
+mod offered;
+mod people;
+mod persons;
+mod practitioners;
+mod principal;
+mod representatives;
 mod state;
 
+pub use error::IdentityError;
 pub use event::{
-    DEVICE_KEY_ROTATED, DEVICE_REGISTERED, DEVICE_REVOKED, ENTITY_REGISTERED, ENTITY_REVOKED,
-    IdentityEvent,
+    CUSTODIANS_SET, CUSTODY_KEY_SET, DEVICE_KEY_ROTATED, DEVICE_REVOKED, DEVICES_REGISTERED,
+    ENTITY_REGISTERED, ENTITY_REVOKED, IdentityEvent, MERGE_ASSENTED, MERGE_PROPOSED, MERGED,
+    MODEL_REVOKED, PERSON_KEYS_SET, PERSON_REGISTERED, PRACTITIONER_KEYS_ROTATED,
+    PRACTITIONER_REGISTERED, PRACTITIONER_REVOKED, REPRESENTATION_ENDED, REPRESENTATIVE_APPOINTED,
+    SPLIT,
 };
 pub use keys::{NAME_MAX, exchange_key_is_usable, name_is_valid};
+pub use numbers::{
+    DEVICES_MAX, MODELS_MAX, Numbers, PERSONS_MAX, PRACTITIONERS_MAX, numbers, numbers_key,
+};
+pub use people::{
+    CUSTODIANS_EVER_MAX, MERGED_MAX, Person, Practitioner, ProposedMerge, REPRESENTATIVES_MAX,
+    Registered, Representative, RepresentativeKind, patients_side, person, person_key,
+    practitioner, practitioner_key, trail,
+};
+pub use principal::{NoPrincipal, entity_of_key, principal_of_key};
 pub use state::{
-    Device, Entity, Holder, NoPrincipal, device, device_key, entity, entity_key, entity_of_key,
-    holder, principal_of_key,
+    CustodyKey, Device, Entity, Holder, NextKey, OwnedModel, custody_key, custody_key_key, device,
+    device_key, entity, entity_key, holder, owned_model_key, revoked_at, revoked_model_key,
 };
 
+#[allow(unused_imports, reason = "for the contract `access`")]
+pub(crate) use offered::{
+    bind_to_validator, custody_key_of, entity_of, extend_trail, is_bound, patients_side_of,
+    person_of, practitioner_of,
+};
 pub(crate) use state::genesis;
 
 use crate::caller::{Caller, Principal};
 use crate::context::Context;
 use crate::contract::Contract;
-use crate::error::{ContractError, Halt, stable_errors};
+use crate::error::{ContractError, Halt};
 use crate::native::staking;
-use salus_primitives::calls::{GOVERNANCE, IDENTITY, IdentityCall, Role};
+use persons::NewPerson;
+use salus_primitives::calls::{
+    ACCESS, AGREEMENTS, GOVERNANCE, IDENTITY, IdentityCall, PersonKeys, Role,
+};
 use salus_primitives::crypto::exchange::ExchangePublic;
-use salus_primitives::crypto::sign::{KeyError, PublicKey};
-use salus_primitives::ids::{ContractId, DeviceId, EntityId};
-use state::{device_slot, entity_slot, holder_slot};
+use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::ids::{ContractId, EntityId};
+use state::{custody_slot, entity_slot, holder_slot, persons_key_slot};
 
 /// The contract, see the module.
 #[derive(Debug)]
@@ -46,48 +80,6 @@ pub enum Identity {}
 
 /// The roles whose entities run devices. Insurers and ministries receive data, they do not measure.
 pub const DEVICE_ROLES: [Role; 3] = [Role::Hospital, Role::Pharmacy, Role::Institute];
-
-stable_errors! {
-    /// Why an identity call is refused.
-    pub enum IdentityError {
-        /// A device or a validator called.
-        NotAnEntity = 1, "not_an_entity", "only entities manage identities, not devices or validators";
-        /// Another role called what is a ministry's to do.
-        NotAMinistry = 2, "not_a_ministry", "only a ministry may do this";
-        /// Ministries come from genesis and governance.
-        RoleNotGrantable = 3, "role_not_grantable", "a ministry cannot be registered by a ministry";
-        /// See [`name_is_valid`].
-        BadName = 4, "bad_name", "a name is 1 to 64 lower-case letters, digits and inner . _ -";
-        /// The name is taken, perhaps by a revoked entity.
-        EntityExists = 5, "entity_exists", "an entity of this name is or was registered";
-        /// There is no such entity.
-        UnknownEntity = 6, "unknown_entity", "there is no such entity";
-        /// The entity is revoked already.
-        EntityRevoked = 7, "entity_already_revoked", "the entity is revoked already";
-        /// Members leave by governance.
-        EntityIsMember = 8, "entity_is_member", "a member cannot be revoked by a ministry";
-        /// The caller's role runs no devices.
-        RoleRunsNoDevices = 9, "role_runs_no_devices", "the caller's role runs no devices";
-        /// The device id is taken, perhaps by a revoked device.
-        DeviceExists = 10, "device_exists", "this device is or was registered";
-        /// There is no such device.
-        UnknownDevice = 11, "unknown_device", "there is no such device";
-        /// The device is revoked already.
-        DeviceRevoked = 12, "device_already_revoked", "the device is revoked already";
-        /// The device is another entity's.
-        NotTheOwner = 13, "not_the_owner", "the device belongs to another entity";
-        /// The key is or was bound.
-        KeyInUse = 14, "key_in_use", "the key is or was bound to someone";
-        /// See [`KeyError::NotAPoint`].
-        KeyNotAPoint = 15, "key_not_a_point", "the key is not a point of the curve";
-        /// See [`KeyError::NotCanonical`].
-        KeyNotCanonical = 16, "key_not_canonical", "the key is not canonically encoded";
-        /// See [`KeyError::Weak`].
-        KeyWeak = 17, "key_weak", "the key has small order";
-        /// See [`exchange_key_is_usable`].
-        BadExchangeKey = 18, "bad_exchange_key", "the exchange key has small order or is not canonical";
-    }
-}
 
 type Outcome = Result<(), ContractError<IdentityError>>;
 
@@ -97,15 +89,10 @@ impl Contract for Identity {
 
     const ID: ContractId = IDENTITY;
     const NAME: &'static str = "identity";
-    const OPENS_TO: &'static [ContractId] = &[GOVERNANCE];
+    const OPENS_TO: &'static [ContractId] = &[GOVERNANCE, ACCESS, AGREEMENTS];
 
     fn admit(caller: &Caller, call: &IdentityCall) -> Result<(), IdentityError> {
-        let role = match caller.principal {
-            Principal::Entity { role, .. } => role,
-            Principal::Device { .. } | Principal::Validator { .. } => {
-                return Err(IdentityError::NotAnEntity);
-            }
-        };
+        let role = admit_caller(&caller.principal, call)?;
         match call {
             IdentityCall::RegisterEntity {
                 name,
@@ -122,23 +109,45 @@ impl Contract for Identity {
                 if !name_is_valid(name) {
                     return Err(IdentityError::BadName);
                 }
-                if !exchange_key_is_usable(exchange_key) {
-                    return Err(IdentityError::BadExchangeKey);
-                }
-                check_key(key)
+                check_exchange_key(exchange_key)?;
+                key.check()?;
+                Ok(())
             }
-            IdentityCall::RegisterDevice { key, .. } => {
+            IdentityCall::RegisterDevices { devices, .. } => {
                 if !DEVICE_ROLES.contains(&role) {
                     return Err(IdentityError::RoleRunsNoDevices);
                 }
-                check_key(key)
+                devices::check_batch(devices)
             }
-            IdentityCall::RotateDeviceKey { key, .. } => check_key(key),
-            IdentityCall::RevokeDevice { .. } => Ok(()),
+            IdentityCall::RotateDeviceKey { key, .. } | IdentityCall::SetCustodyKey { key } => {
+                key.check()?;
+                Ok(())
+            }
             IdentityCall::RevokeEntity { .. } if role != Role::Ministry => {
                 Err(IdentityError::NotAMinistry)
             }
-            IdentityCall::RevokeEntity { .. } => Ok(()),
+            IdentityCall::RegisterPractitioner { keys, .. }
+            | IdentityCall::RotatePractitionerKeys { keys, .. }
+            | IdentityCall::SetPersonKeys { keys, .. } => check_keys(keys),
+            IdentityCall::RegisterPerson {
+                keys, custodians, ..
+            } => {
+                persons::check_custodians(custodians)?;
+                keys.as_ref().map_or(Ok(()), check_keys)
+            }
+            IdentityCall::SetCustodians { custodians, .. } => persons::check_custodians(custodians),
+            IdentityCall::Merge { person, into } if person == into => {
+                Err(IdentityError::MergeWithItself)
+            }
+            IdentityCall::RevokeEntity { .. }
+            | IdentityCall::RevokeDevice { .. }
+            | IdentityCall::RevokeModel { .. }
+            | IdentityCall::RevokePractitioner { .. }
+            | IdentityCall::AppointGuardian { .. }
+            | IdentityCall::AppointDelegate { .. }
+            | IdentityCall::EndRepresentation { .. }
+            | IdentityCall::Merge { .. }
+            | IdentityCall::Split { .. } => Ok(()),
         }
     }
 
@@ -150,13 +159,106 @@ impl Contract for Identity {
                 key,
                 exchange_key,
             } => register_entity(context, name, role, key, exchange_key),
-            IdentityCall::RegisterDevice { device, key } => register_device(context, device, key),
-            IdentityCall::RotateDeviceKey { device, key } => {
-                rotate_device_key(context, device, key)
+            IdentityCall::RegisterDevices { model, devices } => {
+                devices::register(context, model, devices)
             }
-            IdentityCall::RevokeDevice { device } => revoke_device(context, device),
+            IdentityCall::RotateDeviceKey { device, key, from } => {
+                devices::rotate_key(context, device, key, from)
+            }
+            IdentityCall::RevokeDevice { device } => devices::revoke(context, device),
+            IdentityCall::RevokeModel { model } => devices::revoke_model(context, model),
             IdentityCall::RevokeEntity { entity } => revoke_entity(context, entity),
+            IdentityCall::RegisterPractitioner {
+                practitioner,
+                profession,
+                keys,
+            } => practitioners::register(context, practitioner, profession, keys),
+            IdentityCall::RotatePractitionerKeys { practitioner, keys } => {
+                practitioners::rotate_keys(context, practitioner, keys)
+            }
+            IdentityCall::RevokePractitioner { practitioner } => {
+                practitioners::revoke(context, practitioner)
+            }
+            IdentityCall::RegisterPerson {
+                person: id,
+                salt,
+                keys,
+                of_age_at,
+                custodians,
+            } => persons::register(
+                context,
+                NewPerson {
+                    id,
+                    salt,
+                    keys,
+                    of_age_at,
+                    custodians,
+                },
+            ),
+            IdentityCall::SetPersonKeys { person, keys } => {
+                persons::set_keys(context, person, keys)
+            }
+            IdentityCall::SetCustodians { person, custodians } => {
+                persons::set_custodians(context, person, custodians)
+            }
+            IdentityCall::AppointGuardian {
+                person,
+                guardian,
+                until,
+            } => representatives::appoint_guardian(context, person, guardian, until),
+            IdentityCall::AppointDelegate {
+                person,
+                delegate,
+                until,
+            } => representatives::appoint_delegate(context, person, delegate, until),
+            IdentityCall::EndRepresentation {
+                person,
+                representative,
+            } => representatives::end(context, person, representative),
+            IdentityCall::Merge { person, into } => merges::merge(context, person, into),
+            IdentityCall::Split { person } => merges::split(context, person),
+            IdentityCall::SetCustodyKey { key } => set_custody_key(context, key),
         }
+    }
+}
+
+/// Who may make such a call at all; the role of the entity that answers for it.
+fn admit_caller(principal: &Principal, call: &IdentityCall) -> Result<Role, IdentityError> {
+    let is_entity = principal.is_entity();
+    let is_person = matches!(principal, Principal::Person { .. });
+    match call {
+        IdentityCall::RegisterEntity { .. }
+        | IdentityCall::RegisterDevices { .. }
+        | IdentityCall::RotateDeviceKey { .. }
+        | IdentityCall::RevokeDevice { .. }
+        | IdentityCall::RevokeModel { .. }
+        | IdentityCall::RevokeEntity { .. }
+        | IdentityCall::RegisterPractitioner { .. }
+        | IdentityCall::RevokePractitioner { .. }
+        | IdentityCall::RegisterPerson { .. }
+        | IdentityCall::AppointGuardian { .. }
+        | IdentityCall::SetCustodyKey { .. }
+            if !is_entity =>
+        {
+            Err(IdentityError::NotAnEntity)
+        }
+        IdentityCall::RotatePractitionerKeys { .. }
+            if !is_entity && !matches!(principal, Principal::Practitioner { .. }) =>
+        {
+            Err(IdentityError::NotAnEntity)
+        }
+        IdentityCall::SetPersonKeys { .. }
+        | IdentityCall::EndRepresentation { .. }
+        | IdentityCall::Merge { .. }
+        | IdentityCall::Split { .. }
+            if !is_entity && !is_person =>
+        {
+            Err(IdentityError::NotAnEntity)
+        }
+        IdentityCall::SetCustodians { .. } | IdentityCall::AppointDelegate { .. } if !is_person => {
+            Err(IdentityError::NotAPerson)
+        }
+        _ => Ok(principal.role()),
     }
 }
 
@@ -190,63 +292,6 @@ fn register_entity(
     Ok(())
 }
 
-fn register_device(context: &mut Context<'_>, id: DeviceId, key: PublicKey) -> Outcome {
-    let slot = device_slot(&id);
-    if context.load(&slot)?.is_some() {
-        return Err(IdentityError::DeviceExists.into());
-    }
-    bind_key(context, key, Holder::Device(id))?;
-    let owner = context.caller().principal.entity();
-    let device = Device {
-        owner,
-        key,
-        key_since: context.height(),
-        registered_at: context.height(),
-        revoked_at: None,
-    };
-    context.store(&slot, &device)?;
-    context.emit(&IdentityEvent::DeviceRegistered {
-        device: id,
-        owner,
-        key,
-    })?;
-    Ok(())
-}
-
-fn rotate_device_key(context: &mut Context<'_>, id: DeviceId, key: PublicKey) -> Outcome {
-    let slot = device_slot(&id);
-    let mut device = context.load(&slot)?.ok_or(IdentityError::UnknownDevice)?;
-    if device.owner != context.caller().principal.entity() {
-        return Err(IdentityError::NotTheOwner.into());
-    }
-    if device.revoked_at.is_some() {
-        return Err(IdentityError::DeviceRevoked.into());
-    }
-    bind_key(context, key, Holder::Device(id))?;
-    device.key = key;
-    device.key_since = context.height();
-    context.store(&slot, &device)?;
-    context.emit(&IdentityEvent::DeviceKeyRotated { device: id, key })?;
-    Ok(())
-}
-
-fn revoke_device(context: &mut Context<'_>, id: DeviceId) -> Outcome {
-    let slot = device_slot(&id);
-    let mut device = context.load(&slot)?.ok_or(IdentityError::UnknownDevice)?;
-    let principal = context.caller().principal;
-    let by = principal.entity();
-    if device.owner != by && principal.role() != Role::Ministry {
-        return Err(IdentityError::NotTheOwner.into());
-    }
-    if device.revoked_at.is_some() {
-        return Err(IdentityError::DeviceRevoked.into());
-    }
-    device.revoked_at = Some(context.height());
-    context.store(&slot, &device)?;
-    context.emit(&IdentityEvent::DeviceRevoked { device: id, by })?;
-    Ok(())
-}
-
 fn revoke_entity(context: &mut Context<'_>, id: EntityId) -> Outcome {
     let slot = entity_slot(&id);
     let mut entity = context.load(&slot)?.ok_or(IdentityError::UnknownEntity)?;
@@ -263,40 +308,48 @@ fn revoke_entity(context: &mut Context<'_>, id: EntityId) -> Outcome {
     Ok(())
 }
 
-/// An entity, for other contracts.
-pub(crate) fn entity_of(context: &mut Context<'_>, id: &EntityId) -> Result<Option<Entity>, Halt> {
-    context.within::<Identity, _>(|context| context.load(&entity_slot(id)))
+fn set_custody_key(context: &mut Context<'_>, key: PublicKey) -> Outcome {
+    let id = context.caller().principal.entity();
+    bind_key(context, key, Holder::Custodian(id))?;
+    let since = context.height();
+    context.store(&custody_slot(&id), &CustodyKey { key, since })?;
+    context.emit(&IdentityEvent::CustodyKeySet { entity: id, key })?;
+    Ok(())
 }
 
-/// Whether a key is or was bound to someone, for other contracts.
-pub(crate) fn is_bound(context: &mut Context<'_>, key: &PublicKey) -> Result<bool, Halt> {
-    context.within::<Identity, _>(|context| Ok(context.load(&holder_slot(key))?.is_some()))
-}
-
-/// Binds a key that [`is_bound`] denied to an entity's validator, for other contracts.
-pub(crate) fn bind_to_validator(
-    context: &mut Context<'_>,
-    key: &PublicKey,
-    id: EntityId,
-) -> Result<(), Halt> {
-    context
-        .within::<Identity, _>(|context| context.store(&holder_slot(key), &Holder::Validator(id)))
+/// Whether a key is or was bound.
+fn is_taken(context: &mut Context<'_>, key: &PublicKey) -> Result<bool, Halt> {
+    Ok(context.load(&holder_slot(key))?.is_some()
+        || context.load(&persons_key_slot(key))?.is_some())
 }
 
 /// Gives a key that never had a holder one.
 fn bind_key(context: &mut Context<'_>, key: PublicKey, holder: Holder) -> Outcome {
-    let slot = holder_slot(&key);
-    if context.load(&slot)?.is_some() {
+    if is_taken(context, &key)? {
         return Err(IdentityError::KeyInUse.into());
     }
+    let slot = match holder {
+        Holder::Person(_) => persons_key_slot(&key),
+        Holder::Entity(_)
+        | Holder::Device(_)
+        | Holder::Validator(_)
+        | Holder::Practitioner(_)
+        | Holder::Custodian(_) => holder_slot(&key),
+    };
     context.store(&slot, &holder)?;
     Ok(())
 }
 
-fn check_key(key: &PublicKey) -> Result<(), IdentityError> {
-    key.check().map_err(|error| match error {
-        KeyError::NotAPoint(_) => IdentityError::KeyNotAPoint,
-        KeyError::NotCanonical(_) => IdentityError::KeyNotCanonical,
-        KeyError::Weak(_) => IdentityError::KeyWeak,
-    })
+fn check_keys(keys: &PersonKeys) -> Result<(), IdentityError> {
+    check_exchange_key(&keys.exchange_key)?;
+    keys.key.check()?;
+    Ok(())
+}
+
+fn check_exchange_key(key: &ExchangePublic) -> Result<(), IdentityError> {
+    if exchange_key_is_usable(key) {
+        Ok(())
+    } else {
+        Err(IdentityError::BadExchangeKey)
+    }
 }

@@ -138,9 +138,14 @@ impl Contract for Staking {
                 attendance::check_form(observed)
             }
             (StakingCall::Observe(_), _) => Err(StakingError::NotAValidator),
-            (_, Principal::Device { .. } | Principal::Validator { .. }) => {
-                Err(StakingError::NotAnEntity)
-            }
+            (
+                _,
+                Principal::Device { .. }
+                | Principal::Validator { .. }
+                | Principal::Practitioner { .. }
+                | Principal::Person { .. }
+                | Principal::Custodian { .. },
+            ) => Err(StakingError::NotAnEntity),
             (StakingCall::Delegate(Delegation::Parts(parts)), _) => check_parts(parts),
             (
                 StakingCall::Stand

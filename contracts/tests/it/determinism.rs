@@ -132,7 +132,7 @@ fn the_receipts_of_a_block_are_pinned() {
     let digest = salus_primitives::merkle::leaf_digest(&codec::encode(&writes));
     assert_eq!(
         receipt_root(&outcome.receipts).to_string(),
-        "3158d340f5cbd490a68cf439f0e1970dd7c44e3ee64594174bcbcb2f41111d9e"
+        "74063cfe2028c88a8e919c5789332e788b58bcf089ecb3aa71ab781211b6a7b1"
     );
     assert_eq!(
         digest.to_string(),

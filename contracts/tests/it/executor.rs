@@ -10,7 +10,7 @@ use salus_contracts::executor::{BlockOutcome, Executor};
 use salus_contracts::meter::Limits;
 use salus_contracts::native::{Blockcfg, Identity, Records};
 use salus_contracts::registry::{Entry, Registry};
-use salus_contracts::slot::Slot;
+use salus_contracts::slot::{Slot, VALUE_MAX};
 use salus_primitives::calls::Role;
 use salus_primitives::ids::{ContractId, Height};
 use salus_primitives::lane::Lane;
@@ -27,7 +27,8 @@ enum Greedy {}
 enum GreedyCall {
     Read(u32),
     Write(u32),
-    WriteBytes(u32),
+    /// So many values of so many bytes, under keys of 5, each a list with its length of 8.
+    WriteBytes(u32, u32),
     Emit(u32),
     /// Writes and removes under the key by which the identity contract keeps the hospital.
     Trespass,
@@ -69,8 +70,10 @@ impl Contract for Greedy {
                     context.store(&slot(n), &vec![])?;
                 }
             }
-            GreedyCall::WriteBytes(length) => {
-                context.store(&slot(0), &vec![0; length as usize])?;
+            GreedyCall::WriteBytes(count, length) => {
+                for n in 0..count {
+                    context.store(&slot(n), &vec![0; length as usize])?;
+                }
             }
             GreedyCall::Emit(count) => {
                 for _ in 0..count {
@@ -112,13 +115,18 @@ fn greedy(call: &GreedyCall) -> SignedTransaction {
 #[test]
 fn a_call_at_its_limit_succeeds_and_one_more_fails_without_a_trace() {
     let limits = Limits::STANDARD;
-    // a stored empty list is its length of 8 bytes, under a key of 5
-    let most_bytes = limits.bytes - 8 - 5;
+    // four values, each its length of 8 bytes and its elements, under a key of 5
+    let most_bytes = limits.bytes / 4 - 8 - 5;
+    assert_eq!(limits.bytes % 4, 0);
     type Make = fn(u32) -> GreedyCall;
     let cases: [(&str, Make, u32); 4] = [
         ("too_many_reads", GreedyCall::Read, limits.reads),
         ("too_many_writes", GreedyCall::Write, limits.writes),
-        ("too_many_bytes", GreedyCall::WriteBytes, most_bytes),
+        (
+            "too_many_bytes",
+            |length| GreedyCall::WriteBytes(4, length),
+            most_bytes,
+        ),
         ("too_many_events", GreedyCall::Emit, limits.events),
     ];
     for (expected, call, most) in cases {
@@ -135,12 +143,17 @@ fn a_call_at_its_limit_succeeds_and_one_more_fails_without_a_trace() {
 }
 
 #[test]
-fn a_value_as_long_as_the_limits_allow_can_be_read_again() {
+fn a_value_is_at_most_as_long_as_can_be_read_again() {
     let mut world = world();
-    let most = Limits::STANDARD.bytes - 8 - 5;
+    let most = u32::try_from(VALUE_MAX).expect("64 KiB") - 8;
 
-    assert_eq!(world.run(greedy(&GreedyCall::WriteBytes(most))), "ok");
+    assert!(most < Limits::STANDARD.bytes);
+    assert_eq!(world.run(greedy(&GreedyCall::WriteBytes(1, most))), "ok");
     assert_eq!(world.run(greedy(&GreedyCall::Read(1))), "ok");
+    assert_eq!(
+        world.run(greedy(&GreedyCall::WriteBytes(1, most + 1))),
+        "too_many_bytes"
+    );
 }
 
 #[test]

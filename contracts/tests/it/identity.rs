@@ -6,7 +6,7 @@ use salus_contracts::native::blockcfg;
 use salus_contracts::native::identity::{
     self as contract, DEVICE_REVOKED, IdentityEvent, NoPrincipal,
 };
-use salus_primitives::calls::{IDENTITY, Role};
+use salus_primitives::calls::{IDENTITY, NewDevice, Role};
 use salus_primitives::codec;
 use salus_primitives::ids::{Epoch, Height};
 
@@ -19,7 +19,8 @@ fn genesis_makes_entities_with_their_roles_and_keys() {
         .expect("a member");
     assert_eq!((hospital.name, hospital.role), (name(1), Role::Hospital));
     assert_eq!(
-        contract::principal_of_key(&world.state, &key(MINISTRY), Epoch::new(1)).expect("memory"),
+        contract::principal_of_key(&world.state, &key(MINISTRY), Height::new(1), Epoch::new(1))
+            .expect("memory"),
         Ok(Principal::Entity {
             id: entity_id(MINISTRY),
             role: Role::Ministry
@@ -44,7 +45,8 @@ fn a_registered_entity_can_bind_a_device_in_the_same_block_and_the_device_can_ac
 
     assert!(receipts.iter().all(|receipt| reason(receipt) == "ok"));
     assert_eq!(
-        contract::principal_of_key(&world.state, &key(21), Epoch::new(1)).expect("memory"),
+        contract::principal_of_key(&world.state, &key(21), Height::new(2), Epoch::new(1))
+            .expect("memory"),
         Ok(Principal::Device {
             id: device_id(21),
             owner: entity_id(11),
@@ -55,10 +57,13 @@ fn a_registered_entity_can_bind_a_device_in_the_same_block_and_the_device_can_ac
     assert_eq!(receipts[1].events[0].contract, IDENTITY);
     assert_eq!(
         codec::decode(receipts[1].events[0].data.as_slice(), 1024),
-        Ok(IdentityEvent::DeviceRegistered {
-            device: device_id(21),
+        Ok(IdentityEvent::DevicesRegistered {
             owner: entity_id(11),
-            key: key(21)
+            model: None,
+            devices: vec![NewDevice {
+                device: device_id(21),
+                key: key(21)
+            }]
         })
     );
 }
@@ -120,7 +125,8 @@ fn every_key_of_a_revoked_device_is_revoked() {
 
     for n in [21, 31] {
         assert_eq!(
-            contract::principal_of_key(&world.state, &key(n), Epoch::new(1)).expect("memory"),
+            contract::principal_of_key(&world.state, &key(n), Height::new(2), Epoch::new(1))
+                .expect("memory"),
             Err(NoPrincipal::DeviceRevoked)
         );
     }

@@ -502,12 +502,12 @@ pub(crate) fn register_entity(sender: u8, n: u8, role: Role) -> SignedTransactio
 /// Device `n` with key `n`.
 pub(crate) fn register_device(sender: u8, n: u8) -> SignedTransaction {
     let (device, key) = (device_id(n), key(n));
-    identity(sender, &IdentityCall::RegisterDevice { device, key })
+    identity(sender, &IdentityCall::register_device(device, key))
 }
 
 pub(crate) fn rotate(sender: u8, device: u8, to: u8) -> SignedTransaction {
     let (device, key) = (device_id(device), key(to));
-    identity(sender, &IdentityCall::RotateDeviceKey { device, key })
+    identity(sender, &IdentityCall::rotate_device_key(device, key))
 }
 
 pub(crate) fn revoke_device(sender: u8, device: u8) -> SignedTransaction {

@@ -123,18 +123,16 @@ pub(super) fn run(command: Command) -> Outcome {
             device_id,
             device_key,
             sending,
-        }) => sending.send(identity(&IdentityCall::RegisterDevice {
-            device: device_id,
-            key: device_key,
-        })),
+        }) => sending.send(identity(&IdentityCall::register_device(
+            device_id, device_key,
+        ))),
         Command::RotateDeviceKey(RegisterDevice {
             device_id,
             device_key,
             sending,
-        }) => sending.send(identity(&IdentityCall::RotateDeviceKey {
-            device: device_id,
-            key: device_key,
-        })),
+        }) => sending.send(identity(&IdentityCall::rotate_device_key(
+            device_id, device_key,
+        ))),
         Command::RevokeDevice(RevokeDevice { device_id, sending }) => {
             sending.send(identity(&IdentityCall::RevokeDevice { device: device_id }))
         }

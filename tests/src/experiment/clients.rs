@@ -68,10 +68,7 @@ impl Clients {
             signer,
             operator,
         } = &self.devices[member];
-        let call = IdentityCall::RegisterDevice {
-            device: *id,
-            key: signer.public(),
-        };
+        let call = IdentityCall::register_device(*id, signer.public());
         let (owner, operator) = (*owner, operator.clone());
         let call = Call::new(IDENTITY, &call);
         self.sign(owner, &operator, Lane::Routine, head, call)

@@ -130,10 +130,7 @@ impl Client {
         nonce[..8].copy_from_slice(&self.number.to_le_bytes());
         nonce[8..].copy_from_slice(&self.made.to_le_bytes());
         let device = DeviceId::derive(b"load", &nonce);
-        let call = IdentityCall::RegisterDevice {
-            device,
-            key: SecretKey::from_seed(device.0).public(),
-        };
+        let call = IdentityCall::register_device(device, SecretKey::from_seed(device.0).public());
         let transaction = Transaction {
             genesis: self.genesis,
             sender: self.signer.public(),

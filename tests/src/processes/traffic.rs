@@ -71,10 +71,7 @@ impl Drop for Traffic {
 
 fn submit(client: &ApiClient, genesis: GenesisHash, signer: &Signer, number: u64) -> Option<TxId> {
     let device = DeviceId::derive(b"traffic", &number.to_le_bytes());
-    let call = IdentityCall::RegisterDevice {
-        device,
-        key: SecretKey::from_seed(device.0).public(),
-    };
+    let call = IdentityCall::register_device(device, SecretKey::from_seed(device.0).public());
     let transaction = Transaction {
         genesis,
         sender: signer.public(),

@@ -38,10 +38,10 @@ impl Sim {
         let number = self.nonce + 1;
         let mut seed = [7; 32];
         seed[..8].copy_from_slice(&number.to_le_bytes());
-        let call = IdentityCall::RegisterDevice {
-            device: DeviceId::derive(&number.to_le_bytes(), b"sim"),
-            key: SecretKey::from_seed(seed).public(),
-        };
+        let call = IdentityCall::register_device(
+            DeviceId::derive(&number.to_le_bytes(), b"sim"),
+            SecretKey::from_seed(seed).public(),
+        );
         self.signed(0, node, lane, valid_for, Call::new(IDENTITY, &call))
     }
 

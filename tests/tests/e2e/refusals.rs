@@ -27,10 +27,10 @@ fn registration(
     valid_until: Height,
     nonce: u8,
 ) -> Transaction {
-    let device = IdentityCall::RegisterDevice {
-        device: DeviceId([nonce; 32]),
-        key: SecretKey::from_seed([nonce; 32]).public(),
-    };
+    let device = IdentityCall::register_device(
+        DeviceId([nonce; 32]),
+        SecretKey::from_seed([nonce; 32]).public(),
+    );
     Transaction {
         genesis,
         sender: signer.public(),

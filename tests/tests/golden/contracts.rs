@@ -28,11 +28,11 @@ pub(crate) fn calls() -> Vec<Built> {
         ),
         one(
             "register device",
-            IdentityCall::RegisterDevice { device, key },
+            IdentityCall::register_device(device, key),
         ),
         one(
             "rotate device key",
-            IdentityCall::RotateDeviceKey { device, key },
+            IdentityCall::rotate_device_key(device, key),
         ),
         one("revoke device", IdentityCall::RevokeDevice { device }),
         one(

@@ -127,10 +127,7 @@ impl Device {
             genesis: homes.genesis().hash,
             window: hospital.window_blocks()?,
         };
-        let call = IdentityCall::RegisterDevice {
-            device: device.id,
-            key: device.signer.public(),
-        };
+        let call = IdentityCall::register_device(device.id, device.signer.public());
         let call = Call::new(IDENTITY, &call);
         let transaction = signed_call(hospital, homes.hospital(), device.genesis, call)?;
         let id = hospital.submit(&transaction)?;

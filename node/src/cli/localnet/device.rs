@@ -96,10 +96,7 @@ pub(super) fn register(
     let hospital = validators.hospital().client();
     let mut ids = Vec::new();
     for DeviceFile { card, .. } in devices {
-        let call = IdentityCall::RegisterDevice {
-            device: card.device_id,
-            key: card.public_key,
-        };
+        let call = IdentityCall::register_device(card.device_id, card.public_key);
         let call = Call::new(IDENTITY, &call);
         let transaction = signed_call(hospital, homes.hospital(), homes.genesis().hash, call)?;
         ids.push(hospital.submit(&transaction)?);

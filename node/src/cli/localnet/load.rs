@@ -86,10 +86,7 @@ fn submit(
     number: u64,
 ) -> Result<Sample, LocalnetError> {
     let device = DeviceId::derive(owner.as_bytes(), &number.to_le_bytes());
-    let call = IdentityCall::RegisterDevice {
-        device,
-        key: SecretKey::from_seed(device.0).public(),
-    };
+    let call = IdentityCall::register_device(device, SecretKey::from_seed(device.0).public());
     let transaction = signed_call(client, keys, genesis, Call::new(IDENTITY, &call))?;
     let started = Instant::now();
     let id = client.submit(&transaction)?;
