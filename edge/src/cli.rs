@@ -4,6 +4,7 @@ mod access;
 mod device;
 mod person;
 mod replay;
+mod signing;
 mod verify;
 
 use std::error::Error;
@@ -27,9 +28,9 @@ enum Command {
     /// Make and show device files.
     #[command(subcommand)]
     Device(device::DeviceCommand),
-    /// Make and show the keys of patients, guardians and practitioners.
+    /// The keys of patients, guardians and practitioners, and who may act for whom.
     #[command(subcommand)]
-    Person(person::PersonCommand),
+    Person(Box<person::PersonCommand>),
     /// Say who may see whose data, ask to see some, and watch over it.
     Access(Box<access::AccessOptions>),
     /// Replay a file or a simulated ward, until everything is proven.

@@ -1,8 +1,10 @@
 //! `salus tx`: a member's own transactions, from its operator's key to their receipts.
 
+mod agreements;
 mod governance;
 mod lanes;
 mod names;
+mod people;
 mod sending;
 mod staking;
 
@@ -10,12 +12,15 @@ use super::keys::parse_role;
 use super::status::Node;
 use super::{Failure, Outcome};
 use clap::{Args, Subcommand};
-use salus_primitives::calls::{IDENTITY, IdentityCall, Role, StakingCall};
+use salus_primitives::calls::{
+    DEVICES_IN_BATCH_MAX, IDENTITY, IdentityCall, NewDevice, Role, StakingCall,
+};
 use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::crypto::sign::PublicKey;
-use salus_primitives::ids::DeviceId;
+use salus_primitives::ids::{DeviceId, Height, ModelId};
 use salus_primitives::transaction::{Call, TRANSACTION_MAX, TxId};
 use sending::{Sending, Wait, line};
+use serde::Deserialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,10 +31,20 @@ pub(crate) use sending::{TxError, signed_call};
 pub(super) enum Command {
     /// Binds a device to its owner, and a signing key to the device. The owner is a hospital or a pharmacy.
     RegisterDevice(RegisterDevice),
+    /// Binds many devices, from a file of what `salus-edge device new` printed, one a line.
+    RegisterDevices(RegisterDevices),
     /// Gives a device another signing key.
-    RotateDeviceKey(RegisterDevice),
+    RotateDeviceKey(RotateDeviceKey),
     /// Ends a device: nothing is accepted from it any more.
     RevokeDevice(RevokeDevice),
+    /// Ends all devices of a model: the signer's own, or, if a ministry signs, everybody's.
+    RevokeModel(RevokeModel),
+    /// What an entity says of its patients and practitioners.
+    #[command(subcommand)]
+    People(people::People),
+    /// Agreements of entities to exchange data.
+    #[command(subcommand)]
+    Agreement(agreements::AgreementCommand),
     /// Registers an entity that is not a member. Only a ministry can.
     RegisterEntity(RegisterEntity),
     /// The member stands as a candidate for a seat.
@@ -65,6 +80,42 @@ pub(super) struct RegisterDevice {
     /// The device's public signing key.
     #[arg(long, value_name = "HEX")]
     device_key: PublicKey,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RegisterDevices {
+    /// The cards: one JSON object a line, with `device_id` and `public_key`.
+    #[arg(long, value_name = "FILE")]
+    cards: PathBuf,
+    /// The maker's name of the model, by which all of its devices can be revoked together.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RotateDeviceKey {
+    /// The device's unique key.
+    #[arg(long, value_name = "HEX")]
+    device_id: DeviceId,
+    /// The device's new public signing key.
+    #[arg(long, value_name = "HEX")]
+    device_key: PublicKey,
+    /// The first block in which the new key holds and the old one does not; without it, from the next transaction on.
+    #[arg(long, value_name = "HEIGHT")]
+    from: Option<u64>,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RevokeModel {
+    /// The maker's name of the model, as the devices were registered with.
+    #[arg(long, value_name = "NAME")]
+    model: String,
     #[command(flatten)]
     sending: Sending,
 }
@@ -126,13 +177,24 @@ pub(super) fn run(command: Command) -> Outcome {
         }) => sending.send(identity(&IdentityCall::register_device(
             device_id, device_key,
         ))),
-        Command::RotateDeviceKey(RegisterDevice {
+        Command::RegisterDevices(devices) => devices.send(),
+        Command::RotateDeviceKey(RotateDeviceKey {
             device_id,
             device_key,
+            from,
             sending,
-        }) => sending.send(identity(&IdentityCall::rotate_device_key(
-            device_id, device_key,
-        ))),
+        }) => sending.send(identity(&IdentityCall::RotateDeviceKey {
+            device: device_id,
+            key: device_key,
+            from: from.map(Height::new),
+        })),
+        Command::RevokeModel(RevokeModel { model, sending }) => {
+            sending.send(identity(&IdentityCall::RevokeModel {
+                model: ModelId::of_name(&model),
+            }))
+        }
+        Command::People(people) => people.send(),
+        Command::Agreement(agreement) => agreement.send(),
         Command::RevokeDevice(RevokeDevice { device_id, sending }) => {
             sending.send(identity(&IdentityCall::RevokeDevice { device: device_id }))
         }
@@ -179,6 +241,49 @@ pub(super) fn run(command: Command) -> Outcome {
         }
     }
 }
+
+/// What `salus-edge device new` prints, as far as it is registered.
+#[derive(Deserialize)]
+struct Card {
+    device_id: DeviceId,
+    public_key: PublicKey,
+}
+
+impl RegisterDevices {
+    /// As many transactions as it takes; with `--wait`, one after the other.
+    fn send(&self) -> Outcome {
+        let limit = CARDS_BYTES_MAX;
+        let unreadable = |problem: &dyn std::fmt::Display| {
+            Failure::usage(format!("cannot read {}: {problem}", self.cards.display()))
+        };
+        let bytes = crate::bounded::read(&self.cards, limit).map_err(|error| unreadable(&error))?;
+        let mut devices = Vec::new();
+        for (line, card) in
+            (1..).zip(serde_json::Deserializer::from_slice(&bytes).into_iter::<Card>())
+        {
+            let card = card.map_err(|error| unreadable(&format!("card {line}: {error}")))?;
+            devices.push(NewDevice {
+                device: card.device_id,
+                key: card.public_key,
+            });
+        }
+        devices.sort_unstable_by_key(|device| device.device);
+        let model = self.model.as_deref().map(ModelId::of_name);
+        let mut outcome = ExitCode::SUCCESS;
+        for batch in devices.chunks(DEVICES_IN_BATCH_MAX) {
+            let devices = batch.to_vec();
+            let call = identity(&IdentityCall::RegisterDevices { model, devices });
+            let code = self.sending.send(call)?;
+            if code != ExitCode::SUCCESS {
+                outcome = code;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+/// A hundred thousand cards.
+const CARDS_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 fn identity(call: &IdentityCall) -> Call {
     Call::new(IDENTITY, call)
