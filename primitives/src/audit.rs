@@ -4,6 +4,12 @@
 //! with the proofs of their receipts, and the proof of the trail at some height: it is the whole truth up to there if the events
 //! lead to just that digest. Leaving one out, adding one, or changing their order leads to another.
 
+mod export;
+
+pub use export::{
+    AUDIT_EXPORT_MAX, AuditEntry, AuditError, AuditExport, Audited, AuditedEvent, TrailProof,
+};
+
 use crate::calls::IDENTITY;
 use crate::hash::Digest;
 use crate::namespace::Domain;
