@@ -1,5 +1,6 @@
 //! The contracts of this release, one folder each.
 
+pub mod access;
 pub mod agreements;
 pub mod blockcfg;
 pub mod governance;

@@ -2,6 +2,7 @@
 
 mod world;
 
+mod access;
 mod attendance;
 mod codes;
 mod codes_of_members;

@@ -1,0 +1,6 @@
+//! Who may see whose data: the decision, its explanation, and attacks on both.
+
+mod decisions;
+mod dice;
+mod draw;
+mod model;
