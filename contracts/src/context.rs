@@ -6,11 +6,12 @@ use crate::error::Halt;
 use crate::meter::{LimitExceeded, Limits, Meter};
 use crate::overlay::Overlay;
 use crate::slot::{Slot, VALUE_MAX};
+use core::cell::Cell;
 use salus_primitives::codec::{self, Blob};
 use salus_primitives::ids::{ContractId, GenesisHash, Height};
 use salus_primitives::parameters::ChainParameters;
 use salus_primitives::receipt::Event;
-use salus_primitives::state::{StateRead, WriteSet};
+use salus_primitives::state::{StateKey, StateRead, StateReadError, WriteSet};
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::TxId;
 use serde::{Serialize, de::DeserializeOwned};
@@ -131,6 +132,28 @@ impl<'a> Context<'a> {
         result
     }
 
+    /// Answers a pure query of any contract over the state as this call sees it, at this call's cost.
+    ///
+    /// What a contract publishes as a query it shows to everybody; so one function answers the call, the node and who looks at the state from
+    /// outside (`docs/adr/0020`). Slots stay private to their contract.
+    ///
+    /// # Errors
+    /// [`Halt`] over the limit or if the store fails.
+    pub(crate) fn ask<T>(
+        &mut self,
+        query: impl FnOnce(&dyn StateRead) -> Result<T, StateReadError>,
+    ) -> Result<T, Halt> {
+        let counted = Counted {
+            state: &self.state,
+            reads: Cell::new(0),
+        };
+        let answer = query(&counted)?;
+        for _ in 0..counted.reads.get() {
+            self.meter.read()?;
+        }
+        Ok(answer)
+    }
+
     /// Reads one value of this contract's state.
     ///
     /// # Errors
@@ -198,6 +221,19 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn finish(self) -> (WriteSet, Vec<Event>) {
         (self.state.into_writes(), self.events)
+    }
+}
+
+/// A state that counts what is read of it.
+struct Counted<'a> {
+    state: &'a dyn StateRead,
+    reads: Cell<u32>,
+}
+
+impl StateRead for Counted<'_> {
+    fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StateReadError> {
+        self.reads.set(self.reads.get().saturating_add(1));
+        self.state.get(key)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod identity;
 pub mod records;
 pub mod staking;
 
+pub use access::Access;
 pub use agreements::Agreements;
 pub use blockcfg::Blockcfg;
 pub use governance::Governance;

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::contract::Contract;
 use crate::error::{ContractError, Halt, StableError, reason_of};
 use crate::executor::ExecutorError;
-use crate::native::{Agreements, Blockcfg, Governance, Identity, Records, Staking};
+use crate::native::{Access, Agreements, Blockcfg, Governance, Identity, Records, Staking};
 use salus_primitives::codec;
 use salus_primitives::ids::{ContractId, Height};
 use salus_primitives::transaction::TRANSACTION_MAX;
@@ -27,6 +27,7 @@ impl Registry {
             Entry::of::<Records>(Height::ZERO),
             Entry::of::<Staking>(Height::ZERO),
             Entry::of::<Governance>(Height::ZERO),
+            Entry::of::<Access>(Height::ZERO),
             Entry::of::<Agreements>(Height::ZERO),
         ])
     }

@@ -7,8 +7,8 @@ mod agreements;
 mod identity;
 
 pub use access::{
-    AccessCall, BreakGlassReason, BreakGlassRules, ERASED_DAYS_MAX, Jurisdiction,
-    REQUESTED_DAYS_MAX, ReviewVerdict,
+    AccessCall, BreakGlassReason, BreakGlassRules, ERASED_DAYS_MAX, GLASS_MINUTES_MAX,
+    Jurisdiction, REQUESTED_DAYS_MAX, REVIEW_HOURS_MAX, ReviewVerdict,
 };
 pub use agreements::{AGREEMENT_PARTIES_MAX, Agreement, AgreementsCall, CommunicationMode};
 pub use identity::{
@@ -225,4 +225,18 @@ pub enum Change {
     SetLane(LaneParameters),
     /// The same for the constants of the model by which verifiers are chosen.
     SetModel(BlockModel),
+    /// A jurisdiction has these rules for breaking the glass, from the next transaction on.
+    SetBreakGlass {
+        /// Which; [`Jurisdiction::DEFAULT`] is that of entities that were assigned to none.
+        jurisdiction: Jurisdiction,
+        /// Its rules.
+        rules: BreakGlassRules,
+    },
+    /// An entity is under a jurisdiction, from the next transaction on.
+    AssignJurisdiction {
+        /// Which entity.
+        entity: EntityId,
+        /// Which jurisdiction.
+        jurisdiction: Jurisdiction,
+    },
 }

@@ -92,6 +92,10 @@ stable_errors! {
         QuotaOfLowest = 25, "quota_of_lowest", "the lowest lane has no quota: there is no lane for what is over it";
         /// See [`PolicyError::EpochTooShort`](crate::native::blockcfg::policy::PolicyError::EpochTooShort).
         NoRoomForReports = 26, "no_room_for_reports", "epochs would be too short for what validators report";
+        /// See [`BreakGlassRules::are_within_bounds`](salus_primitives::calls::BreakGlassRules::are_within_bounds).
+        BreakGlassOutOfBounds = 27, "break_glass_out_of_bounds", "a glass opens for a week at most, and its review is due after 1 hour to a year";
+        /// See [`Jurisdiction::of_name`](salus_primitives::calls::Jurisdiction::of_name).
+        BadJurisdiction = 28, "bad_jurisdiction", "a jurisdiction is 1 to 8 upper-case letters and digits, with - inside";
     }
 }
 

@@ -11,7 +11,7 @@ use salus_contracts::native::blockcfg::{self, Measured};
 use salus_contracts::native::governance::{self, Proposal};
 use salus_contracts::native::identity;
 use salus_contracts::native::staking::{self, Absence, Member, Roll};
-use salus_primitives::calls::{Change, Delegation, Role, ValidatorKeys};
+use salus_primitives::calls::{BreakGlassRules, Change, Delegation, Role, ValidatorKeys};
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::evidence::OffenceKind;
 use salus_primitives::ids::{EntityId, Epoch, Height};
@@ -118,6 +118,11 @@ struct ChangeView {
     lane: Option<LaneParameters>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<BlockModel>,
+    /// The name of a jurisdiction, and the rules it would have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jurisdiction: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    break_glass: Option<BreakGlassRules>,
 }
 
 /// `GET /v1/members`: every member as the state after the last final block has it.
@@ -270,6 +275,8 @@ fn change_view(state: &dyn StateRead, change: &Change) -> Result<ChangeView, Sta
         percent: None,
         lane: None,
         model: None,
+        jurisdiction: None,
+        break_glass: None,
     };
     let of = match *change {
         Change::SetWeight { member, weight } => {
@@ -307,6 +314,21 @@ fn change_view(state: &dyn StateRead, change: &Change) -> Result<ChangeView, Sta
         Change::SetModel(model) => {
             (view.kind, view.model) = ("set_model", Some(model));
             None
+        }
+        Change::SetBreakGlass {
+            jurisdiction,
+            rules,
+        } => {
+            view.kind = "set_break_glass";
+            (view.jurisdiction, view.break_glass) = (Some(jurisdiction.name()), Some(rules));
+            None
+        }
+        Change::AssignJurisdiction {
+            entity,
+            jurisdiction,
+        } => {
+            (view.kind, view.jurisdiction) = ("assign_jurisdiction", Some(jurisdiction.name()));
+            Some(entity)
         }
     };
     view.of = of.map(|entity| named(state, entity)).transpose()?;

@@ -6,7 +6,7 @@
 
 use super::moment::instant;
 use salus_primitives::access::{AccessEvent, AccessRequest, Basis, Decision, Requester, Terms};
-use salus_primitives::calls::ReviewVerdict;
+use salus_primitives::calls::{GOVERNANCE, ReviewVerdict};
 use salus_primitives::ids::{EntityId, GenesisHash, Height};
 use salus_primitives::reading::Pseudonym;
 use salus_primitives::time::Timestamp;
@@ -74,7 +74,9 @@ pub fn audit_event(event: &AccessEvent, place: &Place) -> Value {
         | AccessEvent::BreakGlassExcluded { .. }
         | AccessEvent::Released { .. }
         | AccessEvent::ErasureOrdered { .. }
-        | AccessEvent::Erased { .. } => {}
+        | AccessEvent::Erased { .. }
+        | AccessEvent::BreakGlassSet { .. }
+        | AccessEvent::JurisdictionAssigned { .. } => {}
     }
     resource
 }
@@ -105,7 +107,9 @@ pub fn provenance(event: &AccessEvent, place: &Place) -> Option<Value> {
         | AccessEvent::ReviewClosed { .. }
         | AccessEvent::BreakGlassExcluded { .. }
         | AccessEvent::ErasureOrdered { .. }
-        | AccessEvent::Erased { .. } => return None,
+        | AccessEvent::Erased { .. }
+        | AccessEvent::BreakGlassSet { .. }
+        | AccessEvent::JurisdictionAssigned { .. } => return None,
     };
     let (code, display) = activity;
     let mut resource = json!({
@@ -162,6 +166,9 @@ fn kind_of(event: &AccessEvent) -> (Kind, &'static str) {
         AccessEvent::Released { .. } => (plain(dicom("110106", "Export")), "R"),
         AccessEvent::ErasureOrdered { .. } => (destroy(), "E"),
         AccessEvent::Erased { .. } => (destroy(), "D"),
+        AccessEvent::BreakGlassSet { .. } | AccessEvent::JurisdictionAssigned { .. } => {
+            (alert("110131", "Security Configuration"), "U")
+        }
     }
 }
 
@@ -193,16 +200,23 @@ fn agent_of(event: &AccessEvent) -> Value {
         AccessEvent::Released { custodian, .. } | AccessEvent::Erased { custodian, .. } => {
             agent(identifier("entity", custodian), false)
         }
+        // more than two thirds of all members' weight, together
+        AccessEvent::BreakGlassSet { .. } | AccessEvent::JurisdictionAssigned { .. } => {
+            agent(identifier("contract", &GOVERNANCE), true)
+        }
     }
 }
 
-/// What it was about: the patient first.
+/// What it was about: the patient first, if it is about one.
 fn entities_of(event: &AccessEvent, place: &Place) -> Vec<Value> {
-    let mut entities = vec![json!({
-        "what": {"identifier": identifier("person", &event.subject())},
-        "type": coding(ENTITY_TYPE, "1", "Person"),
-        "role": coding(OBJECT_ROLE, "1", "Patient"),
-    })];
+    let patient = event.subject().map(|subject| {
+        json!({
+            "what": {"identifier": identifier("person", &subject)},
+            "type": coding(ENTITY_TYPE, "1", "Person"),
+            "role": coding(OBJECT_ROLE, "1", "Patient"),
+        })
+    });
+    let mut entities: Vec<_> = patient.into_iter().collect();
     let mut object = |system, id: &dyn std::fmt::Display, detail: Vec<(&str, String)>| {
         let detail: Vec<_> = detail
             .into_iter()
@@ -275,6 +289,24 @@ fn entities_of(event: &AccessEvent, place: &Place) -> Vec<Value> {
         AccessEvent::Erased { order, missing, .. } => {
             let detail = vec![("custodians-missing", missing.to_string())];
             object("order", order, detail);
+        }
+        AccessEvent::BreakGlassSet {
+            jurisdiction,
+            rules,
+        } => {
+            let detail = vec![
+                ("minutes", rules.minutes.to_string()),
+                ("review-hours", rules.review_hours.to_string()),
+                ("excludable", rules.excludable.to_string()),
+            ];
+            object("jurisdiction", &jurisdiction.name(), detail);
+        }
+        AccessEvent::JurisdictionAssigned {
+            entity,
+            jurisdiction,
+        } => {
+            let detail = vec![("jurisdiction", jurisdiction.name())];
+            object("entity", entity, detail);
         }
     }
     entities

@@ -1,7 +1,7 @@
 //! What the access contract makes known, and what a decision says.
 
 use super::{AccessRequest, GrantId, Requester, Terms};
-use crate::calls::{BreakGlassReason, ReviewVerdict};
+use crate::calls::{BreakGlassReason, BreakGlassRules, Jurisdiction, ReviewVerdict};
 use crate::ids::EntityId;
 use crate::reading::{Category, Pseudonym};
 use crate::time::Timestamp;
@@ -35,7 +35,7 @@ pub enum Basis {
     BrokenGlass,
 }
 
-/// What the access contract makes known. Each about one patient, but for none.
+/// What the access contract makes known. All but the last two are about one patient, and stand in its audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccessEvent {
     /// Topic 1: a rule permits.
@@ -136,6 +136,20 @@ pub enum AccessEvent {
         /// How many custodians have yet to.
         missing: u8,
     },
+    /// Topic 11: governance gave a jurisdiction rules for breaking the glass.
+    BreakGlassSet {
+        /// Which.
+        jurisdiction: Jurisdiction,
+        /// Its rules.
+        rules: BreakGlassRules,
+    },
+    /// Topic 12: governance put an entity under a jurisdiction.
+    JurisdictionAssigned {
+        /// Which entity.
+        entity: EntityId,
+        /// Which jurisdiction.
+        jurisdiction: Jurisdiction,
+    },
 }
 
 impl AccessEvent {
@@ -153,22 +167,25 @@ impl AccessEvent {
             Self::Released { .. } => 8,
             Self::ErasureOrdered { .. } => 9,
             Self::Erased { .. } => 10,
+            Self::BreakGlassSet { .. } => 11,
+            Self::JurisdictionAssigned { .. } => 12,
         }
     }
 
-    /// Whose data it is about.
+    /// Whose data it is about, and in whose audit trail it stands.
     #[must_use]
-    pub const fn subject(&self) -> Pseudonym {
+    pub const fn subject(&self) -> Option<Pseudonym> {
         match self {
-            Self::Granted { terms, .. } | Self::Forbidden { terms, .. } => terms.subject,
-            Self::Decided { asked, .. } => asked.subject,
+            Self::Granted { terms, .. } | Self::Forbidden { terms, .. } => Some(terms.subject),
+            Self::Decided { asked, .. } => Some(asked.subject),
             Self::Revoked { subject, .. }
             | Self::GlassBroken { subject, .. }
             | Self::ReviewClosed { subject, .. }
             | Self::BreakGlassExcluded { subject, .. }
             | Self::Released { subject, .. }
             | Self::ErasureOrdered { subject, .. }
-            | Self::Erased { subject, .. } => *subject,
+            | Self::Erased { subject, .. } => Some(*subject),
+            Self::BreakGlassSet { .. } | Self::JurisdictionAssigned { .. } => None,
         }
     }
 }

@@ -67,7 +67,7 @@ pub enum AccessCall {
         category: Category,
         /// First day of the period: whole days since 1 January 1970, UTC.
         first_day: u32,
-        /// Last day; at most [`ERASED_DAYS_MAX`] days.
+        /// Last day, not after the present one; at most [`ERASED_DAYS_MAX`] days.
         last_day: u32,
     },
     /// A custodian's key service says that it has destroyed what an order names.
@@ -122,7 +122,20 @@ impl BreakGlassRules {
         review_hours: 168,
         excludable: true,
     };
+
+    /// Whether the numbers are within their bounds: up to a week, and a review within an hour at the soonest and a year at the latest.
+    #[must_use]
+    pub const fn are_within_bounds(&self) -> bool {
+        self.minutes <= GLASS_MINUTES_MAX
+            && 1 <= self.review_hours
+            && self.review_hours <= REVIEW_HOURS_MAX
+    }
 }
+
+/// Most minutes for which a broken glass opens: a week.
+pub const GLASS_MINUTES_MAX: u16 = 7 * 24 * 60;
+/// Most hours until a review is due: a year.
+pub const REVIEW_HOURS_MAX: u16 = 366 * 24;
 
 /// Names a jurisdiction: eight bytes of upper-case ASCII such as `DE-BY`, filled up with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,4 +144,85 @@ pub struct Jurisdiction(pub [u8; 8]);
 impl Jurisdiction {
     /// That of entities that were assigned to none.
     pub const DEFAULT: Self = Self(*b"DEFAULT\0");
+
+    /// The jurisdiction of this name: 1 to 8 upper-case letters and digits, with `-` inside.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let mut bytes = [0; 8];
+        bytes
+            .get_mut(..name.len())?
+            .copy_from_slice(name.as_bytes());
+        Some(Self(bytes)).filter(Self::is_valid)
+    }
+
+    /// Its name, without the zeros; what is none of ASCII's printable characters as `?`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.letters()
+            .map(|byte| if byte.is_ascii_graphic() { byte } else { b'?' })
+            .map(char::from)
+            .collect()
+    }
+
+    /// Whether it is one that [`of_name`](Self::of_name) makes: what was decoded may be none.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let letters: Vec<u8> = self.letters().collect();
+        let alphanumeric = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        self.0.iter().skip(letters.len()).all(|byte| *byte == 0)
+            && letters.first().is_some_and(alphanumeric)
+            && letters.last().is_some_and(alphanumeric)
+            && letters
+                .iter()
+                .all(|byte| alphanumeric(byte) || *byte == b'-')
+    }
+
+    fn letters(&self) -> impl Iterator<Item = u8> {
+        self.0.into_iter().take_while(|byte| *byte != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jurisdictions_have_short_names_of_one_encoding() {
+        for name in ["DEFAULT", "DE-BY", "CH", "EU27", "A", "US-CA-01"] {
+            let jurisdiction = Jurisdiction::of_name(name).expect(name);
+            assert_eq!(jurisdiction.name(), name);
+        }
+        for name in [
+            "",
+            "de",
+            "-DE",
+            "DE-",
+            "D E",
+            "TOO-LONG-1",
+            "DE\0",
+            "\0DE",
+            "Ü",
+        ] {
+            assert_eq!(Jurisdiction::of_name(name), None, "{name:?}");
+        }
+        assert_eq!(
+            Jurisdiction::of_name("DEFAULT"),
+            Some(Jurisdiction::DEFAULT)
+        );
+        assert!(!Jurisdiction(*b"DE\0\0\0\0\0X").is_valid());
+        assert_eq!(Jurisdiction([1; 8]).name(), "????????");
+    }
+
+    #[test]
+    fn the_rules_that_hold_by_default_are_within_bounds() {
+        assert!(BreakGlassRules::DEFAULT.are_within_bounds());
+        for (minutes, review_hours) in [(10_081, 1), (1, 0), (1, 8785)] {
+            let rules = BreakGlassRules {
+                minutes,
+                review_hours,
+                excludable: true,
+            };
+            assert!(!rules.are_within_bounds(), "{rules:?}");
+        }
+    }
 }

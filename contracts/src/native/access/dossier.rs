@@ -68,16 +68,19 @@ pub struct Footing {
     pub agreement: Agreement,
     /// Whether all parties have signed.
     pub signed: bool,
-    /// When a party ended it.
-    pub ended_at: Option<Timestamp>,
+    /// Whether a party has ended it.
+    pub ended: bool,
 }
 
 impl Footing {
-    /// When it ends or ended.
+    /// When it ends; long ago, if a party has ended it.
     #[must_use]
-    pub fn end(&self) -> Timestamp {
-        let until = self.agreement.until;
-        self.ended_at.map_or(until, |ended| ended.min(until))
+    pub const fn end(&self) -> Timestamp {
+        if self.ended {
+            LONG_AGO
+        } else {
+            self.agreement.until
+        }
     }
 
     /// Whether it holds at `now`.
@@ -87,7 +90,7 @@ impl Footing {
     }
 }
 
-/// The agreements that the grants of some dossiers rest on.
+/// The agreements that the grants of some dossiers rest on, as they stand at the time of the state that they were read from. One that is missing is over, and was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Footings(pub BTreeMap<AgreementId, Footing>);
 
@@ -120,8 +123,11 @@ impl Dossier {
     #[must_use]
     pub fn end(&self, rule: &Rule, footings: &Footings) -> Timestamp {
         let own = |rule: &Rule| {
-            let footing = rule.terms.agreement.and_then(|id| footings.0.get(&id));
-            [rule.revoked_at, footing.map(Footing::end)]
+            let footing = rule
+                .terms
+                .agreement
+                .map(|id| footings.0.get(&id).map_or(LONG_AGO, Footing::end));
+            [rule.revoked_at, footing]
                 .into_iter()
                 .flatten()
                 .fold(rule.terms.until, Timestamp::min)
@@ -131,7 +137,7 @@ impl Dossier {
             // a grant goes no further than once, so this is the whole chain
             Some(first) => self
                 .rule(&first)
-                .map_or(Timestamp::from_millis(0), |first| own(first).min(own(rule))),
+                .map_or(LONG_AGO, |first| own(first).min(own(rule))),
         }
     }
 
@@ -287,6 +293,9 @@ impl Dossier {
     }
 }
 
+/// The end of what ended at a time that nobody noted.
+const LONG_AGO: Timestamp = Timestamp::from_millis(0);
+
 /// Most rules that have not ended. Keeps a dossier below 40 KiB.
 pub const RULES_MAX: usize = 128;
 /// Most agreements that the grants of a dossier rest on: each is a row that a decision may read.
@@ -334,7 +343,7 @@ mod tests {
         }
     }
 
-    fn footing(until: u64, ended_at: Option<u64>) -> Footing {
+    fn footing(until: u64, ended: bool) -> Footing {
         Footing {
             agreement: Agreement {
                 parties: vec![],
@@ -346,7 +355,7 @@ mod tests {
                 until: at(until),
             },
             signed: true,
-            ended_at: ended_at.map(at),
+            ended,
         }
     }
 
@@ -398,13 +407,14 @@ mod tests {
         let footings =
             |until, ended| Footings([(AgreementId([7; 32]), footing(until, ended))].into());
 
-        assert_eq!(ends(&dossier, &footings(99, None)), (90, 80));
-        assert_eq!(ends(&dossier, &footings(70, None)), (70, 70));
-        assert_eq!(ends(&dossier, &footings(70, Some(60))), (60, 60));
+        assert_eq!(ends(&dossier, &footings(99, false)), (90, 80));
+        assert_eq!(ends(&dossier, &footings(70, false)), (70, 70));
+        assert_eq!(ends(&dossier, &footings(70, true)), (0, 0));
+        assert_eq!(ends(&dossier, &Footings::default()), (0, 0));
         dossier.rules[1].revoked_at = Some(at(20));
-        assert_eq!(ends(&dossier, &footings(70, None)), (70, 20));
+        assert_eq!(ends(&dossier, &footings(70, false)), (70, 20));
         dossier.rules[0].revoked_at = Some(at(10));
-        assert_eq!(ends(&dossier, &footings(70, None)), (10, 10));
+        assert_eq!(ends(&dossier, &footings(70, false)), (10, 10));
     }
 
     /// Only what has ended makes room, and what was passed on goes with what it came from.
@@ -433,7 +443,11 @@ mod tests {
     #[test]
     fn grants_rest_on_few_agreements() {
         let mut dossier = Dossier::new(Pseudonym([1; 32]));
-        let footings = Footings::default();
+        let footings = Footings(
+            (0..=255)
+                .map(|n| (AgreementId([n; 32]), footing(90, false)))
+                .collect(),
+        );
         let resting = |n: u8| {
             let mut rule = rule(n, Effect::Permits, 0, 50);
             rule.terms.agreement = Some(AgreementId([n; 32]));

@@ -5,8 +5,8 @@ use super::{GovernanceError, Outcome};
 use crate::context::Context;
 use crate::error::ContractError;
 use crate::native::blockcfg::policy::{self, PolicyError};
-use crate::native::{blockcfg, identity, staking};
-use salus_primitives::calls::{Change, ValidatorKeys};
+use crate::native::{access, blockcfg, identity, staking};
+use salus_primitives::calls::{BreakGlassRules, Change, Jurisdiction, ValidatorKeys};
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::ids::EntityId;
 use salus_primitives::lanes::{BlockModel, BlockPolicy, LaneParameters};
@@ -50,6 +50,14 @@ pub(super) enum Possible {
         policy: BlockPolicy,
         model: BlockModel,
     },
+    SetBreakGlass {
+        jurisdiction: Jurisdiction,
+        rules: BreakGlassRules,
+    },
+    AssignJurisdiction {
+        entity: EntityId,
+        jurisdiction: Jurisdiction,
+    },
 }
 
 /// What can be said of a change without state.
@@ -68,6 +76,16 @@ pub(super) fn check_form(change: &Change) -> Result<(), GovernanceError> {
         }
         Change::SetModel(model) => {
             policy::check_model(model).map_err(PolicyError::from)?;
+            None
+        }
+        Change::SetBreakGlass { rules, .. } if !rules.are_within_bounds() => {
+            return Err(GovernanceError::BreakGlassOutOfBounds);
+        }
+        Change::SetBreakGlass { jurisdiction, .. }
+        | Change::AssignJurisdiction { jurisdiction, .. } => {
+            if !jurisdiction.is_valid() {
+                return Err(GovernanceError::BadJurisdiction);
+            }
             None
         }
     };
@@ -168,6 +186,34 @@ pub(super) fn check(
             let policy = changed(context, |policy| policy.model = model)?;
             Ok(Possible::SetModel { policy, model })
         }
+        Change::SetBreakGlass {
+            jurisdiction,
+            rules,
+        } => {
+            let before = context.ask(|state| access::break_glass_rules(state, &jurisdiction))?;
+            if before == rules {
+                return Err(GovernanceError::NothingChanges.into());
+            }
+            Ok(Possible::SetBreakGlass {
+                jurisdiction,
+                rules,
+            })
+        }
+        Change::AssignJurisdiction {
+            entity,
+            jurisdiction,
+        } => {
+            if identity::entity_of(context, &entity)?.is_none() {
+                return Err(GovernanceError::UnknownEntity.into());
+            }
+            if context.ask(|state| access::jurisdiction(state, &entity))? == jurisdiction {
+                return Err(GovernanceError::NothingChanges.into());
+            }
+            Ok(Possible::AssignJurisdiction {
+                entity,
+                jurisdiction,
+            })
+        }
     }
 }
 
@@ -213,6 +259,14 @@ pub(super) fn apply(context: &mut Context<'_>, change: Possible) -> Outcome {
             blockcfg::set_lane(context, &policy, parameters)?;
         }
         Possible::SetModel { policy, model } => blockcfg::set_model(context, &policy, model)?,
+        Possible::SetBreakGlass {
+            jurisdiction,
+            rules,
+        } => access::set_break_glass(context, jurisdiction, rules)?,
+        Possible::AssignJurisdiction {
+            entity,
+            jurisdiction,
+        } => access::assign_jurisdiction(context, entity, jurisdiction)?,
     }
     Ok(())
 }

@@ -20,14 +20,13 @@ fn decisions_are_those_of_the_reference_model() {
     for seed in 0..POLICIES {
         let mut dice = Dice::new(seed);
         let world = draw::world(&mut dice);
-        let patient = draw::patient(&world);
         let everybody = draw::everybody().into_iter().cycle();
         for who in everybody.take(draw::everybody().len() * ASKS) {
             let ask = draw::ask(&mut dice, &world, who);
 
             let answer = world.answer(&ask, &mut counts);
             let decision = decide(
-                patient.as_ref(),
+                draw::patient(&world, ask.now).as_ref(),
                 &draw::party(&world, who),
                 &draw::request(&ask),
                 draw::time(ask.now),

@@ -239,7 +239,8 @@ pub(crate) fn time(tick: Tick) -> Timestamp {
     Timestamp::from_millis(tick * TICK_MS)
 }
 
-pub(crate) fn patient(world: &World) -> Option<Patient> {
+/// The facts at a tick: agreements are known as they stand then.
+pub(crate) fn patient(world: &World, now: Tick) -> Option<Patient> {
     let footings = world.pacts.iter().enumerate().map(|(n, pact)| {
         let footing = Footing {
             agreement: Agreement {
@@ -256,7 +257,7 @@ pub(crate) fn patient(world: &World) -> Option<Patient> {
                 until: time(pact.until),
             },
             signed: pact.signed,
-            ended_at: pact.ended.map(time),
+            ended: pact.ended.is_some_and(|tick| tick <= now),
         };
         (agreement(n), footing)
     });

@@ -436,13 +436,12 @@ impl World {
         ]
     }
 
-    /// The first tick at which a grant is over.
+    /// The first tick at which a grant is over, as far as is known before. Nobody knows when a party will end an agreement.
     fn ends(&self, file: &File, rule: &Rule) -> Tick {
         let mut ends = vec![rule.until];
         ends.extend(rule.revoked);
         if let Some(agreement) = rule.agreement {
             ends.push(self.pacts[agreement].until);
-            ends.extend(self.pacts[agreement].ended);
         }
         if let Some(parent) = rule.parent {
             ends.push(self.ends(file, &file.rules[parent]));
