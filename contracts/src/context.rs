@@ -217,6 +217,12 @@ impl<'a> Context<'a> {
         Ok(event)
     }
 
+    /// How many events were made known so far: the last one's index in the receipt is one less.
+    #[must_use]
+    pub fn events_published(&self) -> u32 {
+        u32::try_from(self.events.len()).unwrap_or(u32::MAX)
+    }
+
     /// What the call changed and made known.
     #[must_use]
     pub fn finish(self) -> (WriteSet, Vec<Event>) {

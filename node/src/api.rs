@@ -4,6 +4,7 @@
 //! bound: connections, bytes of a head and of a body, time to send one, calls that wait for the chain, calls that read the
 //! ledger. Beyond a bound a client is told to come back; nothing queues without end.
 
+mod audit;
 mod connection;
 mod epochs;
 mod error;
@@ -53,6 +54,7 @@ struct Limits {
     waiters: Semaphore,
     reads: Semaphore,
     explanations: Semaphore,
+    exports: Semaphore,
     streams: Arc<Semaphore>,
 }
 
@@ -86,6 +88,7 @@ fn for_clients() -> Router<Api> {
         .route("/v1/members", get(members::members))
         .route("/v1/proposals", get(members::proposals))
         .route("/v1/keys/{key}", get(members::key))
+        .route("/v1/audit", post(audit::export))
         .route("/v1/genesis", get(query::genesis))
         .route("/v1/genesis.json", get(query::genesis_json))
         .route("/livez", get(health::live))
@@ -113,6 +116,7 @@ impl Api {
                 waiters: Semaphore::new(WAITERS_MAX),
                 reads: Semaphore::new(READS_MAX),
                 explanations: Semaphore::new(EXPLANATIONS_MAX),
+                exports: Semaphore::new(EXPORTS_MAX),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             }),
             stopping,
@@ -190,6 +194,8 @@ const WAITERS_MAX: usize = 768;
 const READS_MAX: usize = 16;
 /// Calls that ask why nothing is final at a time; each asks all peers, at most four times a second together.
 const EXPLANATIONS_MAX: usize = 4;
+/// Audit exports made at a time; each may read thousands of receipts and hold [`AUDIT_EXPORT_MAX`](salus_primitives::audit::AUDIT_EXPORT_MAX) bytes.
+const EXPORTS_MAX: usize = 2;
 /// Clients that follow a transaction's events at a time.
 const STREAMS_MAX: usize = 256;
 /// How long one may.

@@ -2,7 +2,9 @@
 //!
 //! Exit code 0 is success, 1 a failure, 2 a mistake in the command, in a file it names or in the configuration: nothing was started.
 
+mod audit;
 mod blockcfg;
+mod consent;
 mod explain;
 mod files;
 mod genesis;
@@ -54,6 +56,11 @@ enum Command {
     /// Makes, submits and follows transactions.
     #[command(subcommand)]
     Tx(tx::Command),
+    /// Shows who has seen what of a person's data, with proofs.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Reads a FHIR Consent as rules for the patient's side to sign.
+    Consent(consent::Arguments),
     /// Solves, compares and draws block configuration problems: how many verifiers, how many transactions.
     #[command(subcommand)]
     Blockcfg(blockcfg::Command),
@@ -76,6 +83,8 @@ pub fn main() -> ExitCode {
         Command::Lanes(lanes) => lanes.run(),
         Command::Proposals(proposals) => proposals.run(),
         Command::Tx(command) => tx::run(command),
+        Command::Audit(command) => audit::run(command),
+        Command::Consent(arguments) => consent::run(arguments),
         Command::Blockcfg(command) => blockcfg::run(command),
     };
     match result {

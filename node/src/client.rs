@@ -6,11 +6,14 @@ mod views;
 
 use crate::diagnosis::Explanation;
 use salus_primitives::attestation::{ATTESTATION_MAX, Attestation};
+use salus_primitives::audit::AUDIT_EXPORT_MAX;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::PublicKey;
+use salus_primitives::hash::Digest;
 use salus_primitives::ids::{EntityId, Epoch, GenesisHash, Height};
 use salus_primitives::lanes::EpochLanes;
 use salus_primitives::proof::{ANCHOR_MAX, GenesisAnchor};
+use salus_primitives::reading::Pseudonym;
 use salus_primitives::transaction::TxId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -332,6 +335,23 @@ impl ApiClient {
         }
     }
 
+    /// The encoded audit export of a person, unchecked.
+    ///
+    /// # Errors
+    /// [`ClientError`]; refused with `unknown_person` also for a wrong salt.
+    pub fn audit(&self, person: &Pseudonym, salt: &Digest) -> Result<Vec<u8>, ClientError> {
+        let body = serde_json::json!({"person": person, "salt": salt}).to_string();
+        let response = self
+            .agent
+            .post(format!("{}/v1/audit", self.base))
+            .config()
+            .timeout_global(Some(EXPORT_LIMIT))
+            .build()
+            .content_type("application/json")
+            .send(body.as_bytes());
+        self.answer_within(response, AUDIT_EXPORT_MAX as u64)
+    }
+
     fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let body = self.get(path, Duration::ZERO)?;
         serde_json::from_slice(&body).map_err(|error| self.malformed(path, &error))
@@ -352,6 +372,14 @@ impl ApiClient {
         &self,
         response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<Vec<u8>, ClientError> {
+        self.answer_within(response, ANSWER_BYTES_MAX)
+    }
+
+    fn answer_within(
+        &self,
+        response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+        limit: u64,
+    ) -> Result<Vec<u8>, ClientError> {
         let no_answer = |error: ureq::Error| ClientError::NoAnswer {
             base: self.base.clone(),
             problem: error.to_string(),
@@ -361,7 +389,7 @@ impl ApiClient {
         let body = response
             .body_mut()
             .with_config()
-            .limit(ANSWER_BYTES_MAX)
+            .limit(limit)
             .read_to_vec()
             .map_err(no_answer)?;
         if (200..300).contains(&status) {
@@ -397,3 +425,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 
 const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// What the making of an export may take.
+const EXPORT_LIMIT: Duration = Duration::from_secs(45);

@@ -1,6 +1,7 @@
 //! The validator: composition of all other crates, its API and its command line.
 
 pub mod api;
+pub mod audit;
 mod bounded;
 pub mod cli;
 pub mod client;

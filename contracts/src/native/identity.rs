@@ -44,8 +44,8 @@ pub use numbers::{
 };
 pub use people::{
     CUSTODIANS_EVER_MAX, MERGED_MAX, Person, Practitioner, ProposedMerge, REPRESENTATIVES_MAX,
-    Registered, Representative, RepresentativeKind, patients_side, person, person_key,
-    practitioner, practitioner_key, trail,
+    Registered, Representative, RepresentativeKind, TrailEntry, patients_side, person, person_key,
+    practitioner, practitioner_key, trail, trail_entry,
 };
 pub use principal::{NoPrincipal, entity_of_key, principal_of_key};
 pub use state::{

@@ -2,6 +2,7 @@
 
 mod words;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,12 +12,14 @@ use salus_primitives::access::{
     Sensitivity, Terms,
 };
 use salus_primitives::calls::{ACCESS, AccessCall, BreakGlassReason, ReviewVerdict};
+use salus_primitives::codec;
 use salus_primitives::reading::{Category, Pseudonym};
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::{Call, TxId};
 use words::When;
 
 use super::signing::Signing;
+use super::{read_file, usage_error};
 
 #[derive(Args, Debug)]
 pub(crate) struct AccessOptions {
@@ -28,6 +31,18 @@ pub(crate) struct AccessOptions {
 
 #[derive(Debug, Subcommand)]
 enum AccessCommand {
+    #[command(flatten)]
+    Call(CallCommand),
+    /// Sign rules that `salus consent` made of a FHIR Consent, one after the other.
+    Import {
+        /// The calls.
+        #[arg(long, value_name = "FILE")]
+        calls: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum CallCommand {
     /// Permit, as the patient or for one.
     Grant(RuleOptions),
     /// Forbid, as the patient or for one. What is forbidden wins over what is permitted.
@@ -176,12 +191,48 @@ enum Verdict {
 
 impl AccessOptions {
     pub(crate) fn run(self) -> ExitCode {
-        self.signing
-            .run(|| Call::new(ACCESS, &self.command.call(now())))
+        match &self.command {
+            AccessCommand::Import { calls } => self.import(calls),
+            AccessCommand::Call(command) => {
+                self.signing.run(|| Call::new(ACCESS, &command.call(now())))
+            }
+        }
+    }
+
+    /// Rules only: a file from elsewhere must not make its reader ask for data, or destroy some.
+    fn import(&self, path: &Path) -> ExitCode {
+        let bytes = match read_file("--calls", path, CALLS_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(error) => return usage_error(&error),
+        };
+        let calls: Vec<AccessCall> = match codec::decode(&bytes, CALLS_BYTES_MAX) {
+            Ok(calls) => calls,
+            Err(error) => return usage_error(&error),
+        };
+        let only_rules = calls
+            .iter()
+            .all(|call| matches!(call, AccessCall::Grant(_) | AccessCall::Deny(_)));
+        if !only_rules {
+            return usage_error(&NotOnlyRules);
+        }
+        for call in &calls {
+            let code = self.signing.run(|| Call::new(ACCESS, call));
+            if code != ExitCode::SUCCESS {
+                return code;
+            }
+        }
+        ExitCode::SUCCESS
     }
 }
 
-impl AccessCommand {
+/// A file of calls with others than rules.
+#[derive(Debug, thiserror::Error)]
+#[error("--calls holds other calls than rules; nothing was signed")]
+struct NotOnlyRules;
+
+const CALLS_BYTES_MAX: usize = 1024 * 1024;
+
+impl CallCommand {
     fn call(&self, now: Timestamp) -> AccessCall {
         match self {
             Self::Grant(rule) => AccessCall::Grant(rule.terms(now)),

@@ -78,6 +78,15 @@ impl Refused {
         )
     }
 
+    /// A body of another form. The client's text is not repeated.
+    pub(super) fn bad_body(expected: &'static str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad_body",
+            format!("the body needs {expected}"),
+        )
+    }
+
     pub(super) fn content_type() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -128,6 +137,23 @@ impl Refused {
 
     pub(super) fn unknown_epoch(what: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "unknown_epoch", what)
+    }
+
+    /// Not registered, or not with this salt: the answer does not tell which.
+    pub(super) fn unknown_person() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown_person",
+            "no person of this pseudonym and salt is registered",
+        )
+    }
+
+    pub(super) fn too_long(error: &dyn std::error::Error) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "too_long",
+            error.to_string(),
+        )
     }
 
     pub(super) fn unknown_key() -> Self {

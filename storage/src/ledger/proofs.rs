@@ -29,6 +29,15 @@ impl Ledger {
         Ok(finality(&*self.store.snapshot(), height, height)?)
     }
 
+    /// Proves that the block at `height` and the one after it, whose header holds the roots after it, are final. `None` if that is not known
+    /// yet.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub fn finality_after(&self, height: Height) -> Result<Option<FinalityProof>, LedgerError> {
+        Ok(finality(&*self.store.snapshot(), height, height.next())?)
+    }
+
     /// Proves what became of a transaction. `None` if it is not in the chain, or not provable yet: that takes a final
     /// block after its own.
     ///

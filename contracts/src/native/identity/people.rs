@@ -11,6 +11,7 @@ use salus_primitives::ids::{EntityId, Height, PractitionerId};
 use salus_primitives::reading::Pseudonym;
 use salus_primitives::state::{StateKey, StateRead, StateReadError};
 use salus_primitives::time::Timestamp;
+use salus_primitives::transaction::TxId;
 use serde::{Deserialize, Serialize};
 
 /// Most guardians and delegates of a person at a time.
@@ -222,6 +223,27 @@ pub fn trail(state: &dyn StateRead, of: &Registered) -> Result<Trail, StateReadE
     Ok(trail_slot(of).read(IDENTITY, state)?.unwrap_or_default())
 }
 
+/// Where an event of a person's trail stands on the chain: in the plain index, for exports to find it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailEntry {
+    /// The transaction.
+    pub transaction: TxId,
+    /// The event's index in its receipt.
+    pub event: u32,
+}
+
+/// The event of this number in a person's trail, counted from 0.
+///
+/// # Errors
+/// [`StateReadError`] if the store fails.
+pub fn trail_entry(
+    state: &dyn StateRead,
+    of: &Registered,
+    number: u64,
+) -> Result<Option<TrailEntry>, StateReadError> {
+    trail_entry_slot(of, number).read(IDENTITY, state)
+}
+
 /// Where the tree keeps a person, for proofs. Its trail lies under
 /// [`trail_key`](salus_primitives::audit::trail_key).
 #[must_use]
@@ -245,6 +267,10 @@ pub(super) fn salt_slot(id: &Pseudonym) -> Slot<[u8; 32]> {
 
 pub(super) fn person_slot(salt: &[u8; 32], id: &Pseudonym) -> Slot<Person> {
     Slot::tree(b'p', &person_path(salt, id))
+}
+
+pub(super) fn trail_entry_slot(of: &Registered, number: u64) -> Slot<TrailEntry> {
+    Slot::index(b'n', &[&of.path()[..], &number.to_be_bytes()].concat())
 }
 
 pub(super) fn trail_slot(of: &Registered) -> Slot<Trail> {

@@ -3,7 +3,8 @@
 use super::error::IdentityError;
 use super::event::IdentityEvent;
 use super::people::{
-    CUSTODIANS_EVER_MAX, Person, Registered, RepresentativeKind, person_slot, salt_slot, trail_slot,
+    CUSTODIANS_EVER_MAX, Person, Registered, RepresentativeKind, TrailEntry, person_slot,
+    salt_slot, trail_entry_slot, trail_slot,
 };
 use super::state::{Holder, custody_slot, entity_slot};
 use super::{Outcome, bind_key, numbers};
@@ -214,6 +215,11 @@ pub(super) fn extend(
 ) -> Result<(), Halt> {
     let slot = trail_slot(registered);
     let trail = context.load(&slot)?.unwrap_or_default();
+    let entry = TrailEntry {
+        transaction: context.transaction(),
+        event: context.events_published().saturating_sub(1),
+    };
+    context.store(&trail_entry_slot(registered, trail.count), &entry)?;
     let trail = trail.after(&context.transaction(), event);
     context.store(&slot, &trail)
 }
