@@ -21,7 +21,8 @@ pub enum Effect {
     Send(Peer, Message),
     /// It is this node's turn: make a block (rule 2). Answered by `Input::Built`.
     Build(BuildRequest),
-    /// Check a proposal's content against its parent (rule 3). Answered by `Input::Checked`.
+    /// Check a block's content against its parent (rules 3 and 4). Answered by `Input::Checked`; of a view that was left, finality waits
+    /// for the answer.
     Check {
         /// Its id.
         id: BlockId,

@@ -21,6 +21,7 @@ use std::sync::Arc;
 mod absorb;
 mod finalize;
 mod kept;
+mod late;
 mod notarize;
 mod propose;
 mod restore;
@@ -88,6 +89,8 @@ struct BlockState {
     body: Arc<Block>,
     /// Whether it may be executed: found valid, notarised, or an ancestor of such.
     trusted: bool,
+    /// Whether it came as one of a range (rule 10): then this node was far behind, and nobody waits for its vote.
+    ranged: bool,
     execution_requested: bool,
     roots: Option<Roots>,
 }
@@ -161,6 +164,7 @@ impl Engine {
             self.request_bodies(now);
             self.request_executions(effects);
             self.check_divergence(effects);
+            self.consider_late(now, effects);
             self.vote_finalize(effects);
             self.apply_finalizations(now, effects);
             self.consider_proposal(now, effects);

@@ -20,6 +20,8 @@ pub(crate) struct ViewState {
     /// When this node entered it, if it did; or, if nothing was due then, when something first was.
     pub(crate) entered_at: Option<Monotonic>,
     pub(crate) own: OwnVotes,
+    /// Whether this node's vote may still be given after the quorum's (rule 4).
+    pub(crate) late: Late,
 }
 
 /// A proposal and what is known of its validity.
@@ -39,6 +41,18 @@ pub(crate) enum Verdict {
     Valid,
     /// Its manager is at fault.
     Invalid,
+}
+
+/// What became of the vote that this node did not give before it left the view (rule 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// It may be given, if the block turns out to be valid.
+    #[default]
+    Open,
+    /// The block's content is being checked.
+    Checking,
+    /// It was given, or never will be.
+    Closed,
 }
 
 /// What this node has signed in a view. Restored from the journal.

@@ -287,8 +287,18 @@ impl Engine {
         finalization: VerifiedCertificate,
         effects: &mut Vec<Effect>,
     ) {
-        let last = blocks.last().map(|block| block.id());
+        let ids: Vec<BlockId> = blocks.iter().map(|block| block.id()).collect();
+        let last = ids.last().copied();
+        let news: Vec<BlockId> = ids
+            .into_iter()
+            .filter(|id| !self.blocks.contains_key(id))
+            .collect();
         self.on_bodies(blocks);
+        for id in news {
+            if let Some(block) = self.blocks.get_mut(&id) {
+                block.ranged = true;
+            }
+        }
         self.range_end = last
             .filter(|last| finalization.statement().block() != Some(*last))
             .map(|block| RangeEnd {
@@ -306,6 +316,7 @@ impl Engine {
         let block = self.blocks.entry(id).or_insert(BlockState {
             body,
             trusted: false,
+            ranged: false,
             execution_requested: false,
             roots: None,
         });

@@ -24,7 +24,10 @@ impl Engine {
             // the chain goes on, but this node's state is not the one it rests on (rule 11)
             return;
         }
-        while let Some(certified) = self.next_final() {
+        // what may still get this node's vote is forgotten with its view's finality (rule 4)
+        while !self.is_checking_late()
+            && let Some(certified) = self.next_final()
+        {
             let Certified {
                 block,
                 certificate,

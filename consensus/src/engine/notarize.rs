@@ -13,7 +13,7 @@ use salus_primitives::certificate::Statement;
 use salus_primitives::ids::{BlockId, View};
 
 /// What stands between a proposal and a verdict.
-enum Judgement {
+pub(super) enum Judgement {
     Wait,
     Invalid,
     Check(Box<Header>),
@@ -70,11 +70,7 @@ impl Engine {
     fn judge(&mut self, now: Now, view: View, id: &BlockId, header: &Header) -> Judgement {
         // E3: the epoch's last block may be named again in a later view, justified as a child of it would be
         let again = header.height == self.config.boundary && header.view < view;
-        if header.epoch != self.epoch()
-            || header.height > self.config.boundary
-            || header.next_epoch.is_some() != (header.height == self.config.boundary)
-            || !again && (header.view != view || header.manager != self.manager_of(view))
-        {
+        if !self.is_of_epoch(header) || !again && !self.is_of_view(header, view) {
             return Judgement::Invalid;
         }
         let parent = if again { id } else { &header.parent };
@@ -94,6 +90,23 @@ impl Engine {
                 None => Judgement::Wait,
             };
         }
+        self.judge_on_parent(now, header)
+    }
+
+    /// Rule 3, 1: a header of this epoch, which names the next one if it is the last, and only then.
+    pub(super) fn is_of_epoch(&self, header: &Header) -> bool {
+        header.epoch == self.epoch()
+            && header.height <= self.config.boundary
+            && header.next_epoch.is_some() == (header.height == self.config.boundary)
+    }
+
+    /// Rule 3, 1: a header of this view and its manager.
+    pub(super) fn is_of_view(&self, header: &Header, view: View) -> bool {
+        header.view == view && header.manager == self.manager_of(view)
+    }
+
+    /// Rule 3, 1 and 3: what the parent and this node's roots after it say of a header.
+    pub(super) fn judge_on_parent(&self, now: Now, header: &Header) -> Judgement {
         let (Some(parent), Some(roots)) = (self.header(&header.parent), self.roots(&header.parent))
         else {
             return Judgement::Wait;
@@ -120,6 +133,7 @@ impl Engine {
             .as_ref()
             .is_some_and(|c| c.proposal.id == id && c.verdict == Verdict::Checking);
         if !is_current {
+            self.on_checked_late(id, valid, effects);
             return;
         }
         if !valid {
@@ -167,7 +181,7 @@ impl Engine {
                 let known = self
                     .header(block)
                     .is_some_and(|header| self.roots(&header.parent).is_some());
-                known && self.may_finalize(*view)
+                known && self.has_not_given_up(*view)
             })
             .collect();
         for (view, block) in ready {
@@ -178,7 +192,7 @@ impl Engine {
     }
 
     /// Rule 8: who finalised a view may not nullify it (rule 6), so it must not forget how to leave it.
-    fn persist_notarization(&mut self, view: View, effects: &mut Vec<Effect>) {
+    pub(super) fn persist_notarization(&mut self, view: View, effects: &mut Vec<Effect>) {
         let notarization = self
             .views
             .get(&view)
@@ -191,8 +205,8 @@ impl Engine {
         }
     }
 
-    /// Rule 6: not after nullifying this view or an earlier one of its term.
-    fn may_finalize(&self, view: View) -> bool {
+    /// Rules 4 and 6: whether this node has nullified neither this view nor an earlier one of its term.
+    pub(super) fn has_not_given_up(&self, view: View) -> bool {
         self.own_nullify
             .get(&self.timing().term(view))
             .is_none_or(|nullified| nullified.statement.view() > view)
@@ -238,7 +252,7 @@ impl Engine {
     }
 
     /// Signs, remembers, persists, then sends (rule 8), and counts the own vote.
-    fn sign_and_send(&mut self, statement: Statement, effects: &mut Vec<Effect>) {
+    pub(super) fn sign_and_send(&mut self, statement: Statement, effects: &mut Vec<Effect>) {
         let Some(voter) = &self.config.voter else {
             return;
         };

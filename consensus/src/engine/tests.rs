@@ -1,4 +1,4 @@
-//! Whole clusters, and table-driven tests, one file a rule. Rule 4 is with rule 3, rule 10 with rule 7.
+//! Whole clusters, and table-driven tests, one file a rule. The rest of rule 4 is with rule 3, rule 10 with rule 7.
 
 mod agreement;
 mod cluster;
@@ -8,6 +8,7 @@ mod memory;
 mod rule_01_enter;
 mod rule_02_propose;
 mod rule_03_notarize;
+mod rule_04_late;
 mod rule_05_nullify;
 mod rule_06_exclusion;
 mod rule_07_finality;

@@ -9,8 +9,9 @@
 //! least half of the time. Proposals between the
 //! two say too little of either. Where all of a node's proposals of an epoch were large, it knows no response, and says nothing.
 //!
-//! A small proposal that others answered and a seat did not counts as answered as late as can be: who is slower than a quorum often leaves
-//! the view without a vote, and who is dead never votes; neither may look as fast as its few quick answers, or as what was assumed.
+//! Who is slower than a quorum votes late (`docs/protocol.md`, rule 4), and that is how slow it is. A small proposal that others answered and a
+//! seat did not counts as answered as late as can be: who is dead never votes, and may look neither as fast as its few quick answers nor as
+//! what was assumed.
 //!
 //! So a seat cannot look faster than the way to it and back, as its vote names the block. Nor has it reason to look slower than it is: it
 //! can be slow.
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(timing.speed(FAR).rate_kbps, None);
     }
 
-    /// A node that is slower than a quorum votes only now and then, and in time when it does; one that is dead never votes.
+    /// A node whose votes are lost, or that gives up most views, answers only now and then; one that is dead never votes.
     #[test]
     fn who_mostly_does_not_answer_is_taken_to_be_as_slow_as_can_be() {
         let mut timing = Timing::default();

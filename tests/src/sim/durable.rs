@@ -85,9 +85,23 @@ impl Durable {
         self.statements.contains(&nullify)
     }
 
+    /// Whether a view or one before it in its term was given up before: then it gets no late vote (rule 4).
+    pub(super) fn gave_up_term(&self, epoch: Epoch, view: View) -> bool {
+        let first = self.timing.first_view(self.timing.term(view)).get();
+        (first..=view.get()).any(|view| self.gave_up(epoch, View::new(view)))
+    }
+
     /// Whether a vote was signed before.
     pub(super) fn has(&self, statement: &Statement) -> bool {
         self.statements.contains(statement)
+    }
+
+    /// Whether a notarise vote comes after the quorum (rule 4): the view's notarisation is on disk, so the node has left the view.
+    pub(super) fn is_late(&self, statement: &Statement) -> bool {
+        statement.block().is_some_and(|block| {
+            let (epoch, view) = (statement.epoch(), statement.view());
+            self.notarized.contains(&(epoch, view, block))
+        })
     }
 
     /// What a vote needs on disk and has not.
@@ -98,6 +112,7 @@ impl Durable {
             Statement::Notarize { block, .. } if !self.bodies.contains(block) => {
                 (false, "the block it notarises")
             }
+            Statement::Notarize { .. } if self.is_late(statement) => (true, ""),
             Statement::Notarize { .. } | Statement::Nullify { .. } => {
                 (entered, "the certificate by which the view was entered")
             }

@@ -154,7 +154,8 @@ fn a_quorum_of_votes_is_announced_followed_and_finalised() {
     assert_eq!(votes(&effects), [finalizes(1, block.id())]);
 }
 
-/// A block that is notarised before its body is here: asked for after a moment, again every delta, and finalised then.
+/// A block that is notarised before its body is here: asked for after a moment, again every delta, and finalised then (and
+/// notarised late, rule 4).
 #[test]
 fn a_missing_body_is_fetched_before_a_finalise_vote() {
     let mut bench = Bench::verifier();
@@ -172,6 +173,6 @@ fn a_missing_body_is_fetched_before_a_finalise_vote() {
 
     let effects = bench.input(Input::Bodies(vec![Arc::clone(&block)]));
 
-    assert_eq!(votes(&effects), [finalizes(1, block.id())]);
+    assert!(votes(&effects).contains(&finalizes(1, block.id())));
     assert_eq!(asked(&bench.run(100)), []);
 }

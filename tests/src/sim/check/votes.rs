@@ -59,6 +59,19 @@ impl Checks {
                 format!("{} gave up the view of {statement:?} before", node.name),
             );
         }
+        let is_late = matches!(statement, Statement::Notarize { .. }) && durable.is_late(statement);
+        if is_late && durable.gave_up_term(epoch, view) {
+            self.violate(
+                Property::NoContradiction,
+                format!(
+                    "{} gave up the view of {statement:?} or one before it in its term",
+                    node.name
+                ),
+            );
+        }
+        // the quorum found the parent justified before
+        let lacking =
+            lacking.filter(|(property, _)| !is_late || *property != Property::JustifiedOnly);
         if let Some((property, lacking)) = lacking {
             self.violate(
                 property,
