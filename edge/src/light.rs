@@ -15,6 +15,7 @@ use salus_primitives::codec::{self, CodecError};
 use salus_primitives::epoch::{EPOCH_CHANGE_MAX, EpochChange, EpochConfig};
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{Epoch, GenesisHash};
+use salus_primitives::lane::Lane;
 use salus_primitives::lanes::EpochLanes;
 use salus_primitives::proof::{
     ANCHOR_MAX, GenesisAnchor, ProofError, Proven, RECEIPT_PROOF_MAX, ReceiptProof,
@@ -91,6 +92,14 @@ pub enum LightError {
     /// A checkpoint that no client of this chain made, or that was damaged since.
     #[error("the checkpoint {0}")]
     Checkpoint(&'static str),
+    /// An attestation in a more urgent lane than the transaction was sent in, where fewer verifiers may be enough.
+    #[error("the attestation is of lane {found}, and the transaction was sent in lane {asked}")]
+    Lane {
+        /// The attestation's.
+        found: Lane,
+        /// The transaction's.
+        asked: Lane,
+    },
     /// A well-formed proof that does not hold.
     #[error(transparent)]
     Proof(#[from] ProofError),
@@ -266,13 +275,23 @@ impl LightClient {
         self.check(&proof, &proof.receipt.transaction)
     }
 
-    /// Checks an encoded [`Attestation`] of transaction `expected`, against the committee that its lane demands in its epoch. It
-    /// shows nothing final.
+    /// Checks an encoded [`Attestation`] of transaction `expected`, which was sent in lane `asked`, against the committee that its lane
+    /// demands in its epoch. A lower lane will do: the transaction may be over a quota. It shows nothing final.
     ///
     /// # Errors
-    /// As [`LightClient::receipt`].
-    pub fn attestation(&self, bytes: &[u8], expected: &TxId) -> Result<Attested, LightError> {
+    /// As [`LightClient::receipt`]; and [`LightError::Lane`].
+    pub fn attestation(
+        &self,
+        bytes: &[u8],
+        expected: &TxId,
+        asked: Lane,
+    ) -> Result<Attested, LightError> {
         let attested = self.any_attestation(bytes)?;
+        // lanes are ordered from the most urgent on
+        if attested.lane < asked {
+            let found = attested.lane;
+            return Err(LightError::Lane { found, asked });
+        }
         if attested.transaction != *expected {
             return Err(ProofError::OtherTransaction {
                 found: attested.transaction,
@@ -283,7 +302,8 @@ impl LightClient {
         Ok(attested)
     }
 
-    /// Checks an encoded [`Attestation`] of whichever transaction it is about.
+    /// Checks an encoded [`Attestation`] of whichever transaction it is about. Its lane is what a node says: who knows in which lane the
+    /// transaction was sent looks at that.
     ///
     /// # Errors
     /// As [`LightClient::receipt`].
@@ -298,7 +318,12 @@ impl LightClient {
     pub fn odds(&self, attested: &Attested) -> Option<Odds> {
         let lanes = self.lanes(attested.epoch)?;
         let most = lanes.lane(attested.lane)?.parameters.max_verifiers;
-        Some(Odds::of(attested, most.into(), lanes.security_exponent))
+        Some(Odds::of(
+            attested,
+            most.into(),
+            lanes.security_scale,
+            lanes.security_exponent,
+        ))
     }
 
     fn check(&self, proof: &ReceiptProof, expected: &TxId) -> Result<Proven<Receipt>, LightError> {

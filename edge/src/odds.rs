@@ -7,28 +7,36 @@ use serde::Serialize;
 /// What the votes at hand are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Odds {
-    /// The paper's `S = kappa k^q` of the members that have voted, as a share of the `S` of the lane's most verifiers.
+    /// The paper's `S = kappa k^q` of the members that have voted.
+    pub score: f64,
+    /// The same as a share of the `S` of the lane's most verifiers.
     pub security: f64,
-    /// The probability that all votes are of corrupt seats, if which seats are corrupt has nothing to do with the committee.
+    /// The probability that all votes are of corrupt seats, if which seats are corrupt has nothing to do with the committee of this height.
+    pub all_corrupt_here: f64,
+    /// A bound on the probability that they are at some height that a forger could have chosen: `min(1, h p)` of `h` heights.
     pub all_corrupt: f64,
     /// The same if the adversary chose its seats by the committee: 1, unless more have voted than can be corrupt.
     pub all_corrupt_if_chosen: f64,
 }
 
 impl Odds {
-    /// Of an attestation in a lane whose blocks `most_verifiers` attest at most, scored with the paper's exponent `q`.
+    /// Of an attestation in a lane whose blocks `most_verifiers` attest at most, scored with the paper's `kappa` and `q`.
     #[must_use]
-    pub fn of(attested: &Attested, most_verifiers: usize, exponent: u8) -> Self {
+    pub fn of(attested: &Attested, most_verifiers: usize, scale: u32, exponent: u8) -> Self {
         let most = most_verifiers.min(attested.seats).max(1);
-        let share = attested.votes as f64 / most as f64;
+        let votes = attested.votes as f64;
+        let share = votes / most as f64;
+        let here = tail(
+            attested.seats,
+            attested.corruptible,
+            attested.verifiers,
+            attested.votes,
+        );
         Self {
+            score: f64::from(scale) * votes.powi(exponent.into()),
             security: share.powi(exponent.into()).min(1.0),
-            all_corrupt: tail(
-                attested.seats,
-                attested.corruptible,
-                attested.verifiers,
-                attested.votes,
-            ),
+            all_corrupt_here: here,
+            all_corrupt: (here * attested.heights as f64).min(1.0),
             all_corrupt_if_chosen: if attested.holds_an_honest_vote() {
                 0.0
             } else {
@@ -82,6 +90,7 @@ mod tests {
             verifiers,
             seats,
             corruptible,
+            heights: 1,
         }
     }
 
@@ -121,26 +130,63 @@ mod tests {
     /// Four seats, of which one can be corrupt: one vote is a quarter, two are enough.
     #[test]
     fn few_seats_as_counted_by_hand() {
-        let one = Odds::of(&attested(4, 1, 1, 1), 4, 2);
-        let two = Odds::of(&attested(4, 1, 2, 2), 4, 2);
-        let half = Odds::of(&attested(4, 1, 2, 1), 4, 2);
+        let one = Odds::of(&attested(4, 1, 1, 1), 4, 3, 2);
+        let two = Odds::of(&attested(4, 1, 2, 2), 4, 3, 2);
+        let half = Odds::of(&attested(4, 1, 2, 1), 4, 3, 2);
 
         assert_eq!((one.all_corrupt, one.all_corrupt_if_chosen), (0.25, 1.0));
         assert_eq!((two.all_corrupt, two.all_corrupt_if_chosen), (0.0, 0.0));
         // either of the two may be the one that has voted
         assert!((half.all_corrupt - 0.5).abs() < 1e-15);
         assert_eq!((one.security, two.security), (0.0625, 0.25));
+        assert_eq!((one.score, two.score), (3.0, 12.0));
+    }
+
+    /// Where verifiers take turns a forger may look for its committee at every height of the epoch: 16 corrupt seats of 50 are all of
+    /// three with 0.029, and of a hundred heights there will be one.
+    #[test]
+    fn a_forger_that_may_choose_the_height_has_as_many_chances() {
+        let of = |heights| {
+            Odds::of(
+                &Attested {
+                    heights,
+                    ..attested(50, 16, 3, 3)
+                },
+                50,
+                1,
+                2,
+            )
+        };
+        let one = of(1);
+        assert!((one.all_corrupt - 560.0 / 19_600.0).abs() < 1e-12);
+
+        assert_eq!(of(10).all_corrupt_here, one.all_corrupt);
+        assert!((of(10).all_corrupt - 10.0 * one.all_corrupt).abs() < 1e-12);
+        assert_eq!(of(100).all_corrupt, 1.0);
+        assert_eq!(
+            Odds::of(
+                &Attested {
+                    heights: 1_000,
+                    ..attested(50, 16, 17, 17)
+                },
+                50,
+                1,
+                2
+            )
+            .all_corrupt,
+            0.0
+        );
     }
 
     /// With hundreds of seats the numbers are small, and still numbers; all votes are worth the whole score.
     #[test]
     fn many_seats_neither_underflow_nor_exceed_one() {
-        let many = Odds::of(&attested(512, 170, 170, 170), 512, 2);
+        let many = Odds::of(&attested(512, 170, 170, 170), 512, 1, 2);
         assert!(many.all_corrupt > 0.0 && many.all_corrupt < 1e-100);
         assert_eq!(many.all_corrupt_if_chosen, 1.0);
-        let all = Odds::of(&attested(512, 170, 512, 512), 1_000, 255);
+        let all = Odds::of(&attested(512, 170, 512, 512), 1_000, u32::MAX, 255);
         assert_eq!((all.security, all.all_corrupt), (1.0, 0.0));
-        let none = Odds::of(&attested(4, 1, 4, 1), 4, 2);
+        let none = Odds::of(&attested(4, 1, 4, 1), 4, 1, 2);
         assert!((none.all_corrupt - 1.0).abs() < 1e-15);
     }
 }

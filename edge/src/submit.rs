@@ -289,8 +289,9 @@ impl Nodes {
             match self.follow(node, &id, stop, take) {
                 Followed::Final => {
                     if let Some((receipt, proof)) = self.prove(node, &id, client, stop) {
-                        let attested = attested_at
-                            .and_then(|at| self.check_attestation(node, &id, client, at));
+                        let attested = attested_at.and_then(|at| {
+                            self.check_attestation(node, &transaction.body, client, at)
+                        });
                         return Delivery::Proven {
                             receipt,
                             proof,
@@ -349,10 +350,11 @@ impl Nodes {
     fn check_attestation(
         &self,
         node: &Node,
-        id: &TxId,
+        transaction: &Transaction,
         client: &Follower,
         at: Instant,
     ) -> Option<Attestation> {
+        let id = &transaction.id();
         let bytes = match node.api.attestation(id) {
             Ok(bytes) => bytes?,
             Err(error) => {
@@ -360,7 +362,7 @@ impl Nodes {
                 return None;
             }
         };
-        match client.client().attestation(&bytes, id) {
+        match client.client().attestation(&bytes, id, transaction.lane) {
             Ok(attested) if attested.is_complete() => Some(Attestation {
                 at,
                 attested,

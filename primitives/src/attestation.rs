@@ -32,9 +32,11 @@
 //! committee, or corrupted this committee's members, the probability is 1 if `k <= c`, whatever the formula says; and 0 if
 //! `k > c`, as then one of the votes is honest in any case.
 //!
-//! **An attestation alone does not show that its block was proposed.** Height and lane are what its header says, and where verifiers
-//! take turns the committee follows from the height: whoever holds `m` seats can look for a height at which they are the committee.
-//! Then the certain case is the one to reckon with. Finality has no such gap.
+//! **An attestation alone does not show that its block was proposed.** Height and lane are what its header says. The height must be one
+//! of its epoch's, and who knows in which lane the transaction was sent refuses a more urgent one ([`Attested::lane`]). Where
+//! verifiers take turns the committee follows from the height, and whoever holds `m` seats can still look through the epoch for a height at
+//! which they are the committee: of `h` heights one will do with a probability of up to `h` times the above ([`Attested::heights`]), and of
+//! 1 at most. Finality has no such gap.
 
 use crate::block::Header;
 use crate::certificate::Statement;
@@ -93,6 +95,8 @@ pub struct Attested {
     pub seats: usize,
     /// How many seats could be corrupt at most: `c`.
     pub corruptible: usize,
+    /// From how many heights, and so committees, a forger could have chosen: the epoch's where verifiers take turns, else 1.
+    pub heights: u64,
 }
 
 /// Why an attestation attests nothing.
@@ -106,6 +110,19 @@ pub enum AttestationError {
         /// That of the validators, or of the lanes.
         expected: Epoch,
     },
+    /// No block of the epoch has this height.
+    #[error("height {found} is not of this epoch, whose blocks have the heights {first} to {last}")]
+    Height {
+        /// The header's.
+        found: Height,
+        /// The epoch's first.
+        first: Height,
+        /// The epoch's last.
+        last: Height,
+    },
+    /// The last block of an epoch names the next one, and no other block does.
+    #[error("the header names a next epoch where it must not, or does not where it must")]
+    NextEpoch,
     /// The header claims another committee or limit than lane and height demand: its manager could have named its friends.
     #[error("the committee is not the one that lane and height demand")]
     OtherCommittee,
@@ -162,12 +179,26 @@ impl Attestation {
                 });
             }
         }
-        let expected = lanes
+        let heights = lanes.heights();
+        if !heights.contains(&header.height) {
+            return Err(AttestationError::Height {
+                found: header.height,
+                first: *heights.start(),
+                last: *heights.end(),
+            });
+        }
+        let is_last = header.height == *heights.end();
+        if header.next_epoch.is_some() != is_last {
+            return Err(AttestationError::NextEpoch);
+        }
+        let lane = lanes
             .lane(header.lane)
-            .map(|lane| lane.block_config(genesis, validators, header.height))
-            .filter(|expected| header.config == *expected)
             .ok_or(AttestationError::OtherCommittee)?;
-        let is_repeated = header.next_epoch.is_some() && self.view > header.view;
+        let expected = lane.block_config(genesis, validators, header.height);
+        if header.config != expected {
+            return Err(AttestationError::OtherCommittee);
+        }
+        let is_repeated = is_last && self.view > header.view;
         if self.view != header.view && !is_repeated {
             return Err(AttestationError::View {
                 found: self.view,
@@ -193,6 +224,11 @@ impl Attestation {
             verifiers: expected.committee.len(),
             seats: validators.len(),
             corruptible: validators.corruptible_seats(),
+            heights: if lane.takes_turns(validators.len()) {
+                lanes.epoch_blocks
+            } else {
+                1
+            },
         })
     }
 

@@ -6,6 +6,7 @@ use crate::ids::{Epoch, GenesisHash, Height, Seat};
 use crate::lane::Lane;
 use crate::namespace::Domain;
 use crate::validators::ValidatorSet;
+use core::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 /// All that governance says of block configuration. Part of the authenticated state; genesis gives the first.
@@ -119,9 +120,13 @@ pub enum Verifiers {
 pub struct EpochLanes {
     /// Which epoch.
     pub epoch: Epoch,
+    /// How many blocks each epoch has, so that light clients know its heights.
+    pub epoch_blocks: u64,
     /// Most bytes of encoded transactions in a block.
     pub block_bytes: u64,
-    /// The paper's `q`, by which light clients score who has attested a block.
+    /// The paper's `kappa`, by which light clients score who has attested a block.
+    pub security_scale: u32,
+    /// The paper's `q`, likewise.
     pub security_exponent: u8,
     /// The lanes, in the order of [`Lane::ALL`].
     pub lanes: Vec<LaneConfig>,
@@ -172,9 +177,26 @@ impl EpochLanes {
     pub fn lane(&self, lane: Lane) -> Option<&LaneConfig> {
         self.lanes.iter().find(|it| it.parameters.lane == lane)
     }
+
+    /// The heights of the epoch's blocks.
+    #[must_use]
+    pub fn heights(&self) -> RangeInclusive<Height> {
+        let last = self.epoch.get().saturating_mul(self.epoch_blocks);
+        let before = last.saturating_sub(self.epoch_blocks);
+        Height::new(before.saturating_add(1))..=Height::new(last)
+    }
 }
 
 impl LaneConfig {
+    /// Whether the committee of this lane's blocks depends on their height, among so many seats.
+    #[must_use]
+    pub fn takes_turns(&self, seats: usize) -> bool {
+        match &self.verifiers {
+            Verifiers::Chosen(_) => false,
+            Verifiers::Rotating(count) => usize::from(*count) < seats,
+        }
+    }
+
     /// The configuration of this lane's block at a height: a pure function of what the chain says, which everyone computes and
     /// compares. Where verifiers take turns, they are the first seats in the order of a hash of chain, height and seat.
     #[must_use]
@@ -274,7 +296,9 @@ pub(crate) mod tests {
         });
         EpochLanes {
             epoch,
+            epoch_blocks: 60,
             block_bytes: 1 << 20,
+            security_scale: 1,
             security_exponent: 2,
             lanes: lanes.into(),
         }

@@ -647,7 +647,9 @@ pub fn epoch_lanes() -> EpochLanes {
     });
     EpochLanes {
         epoch: validators().epoch(),
+        epoch_blocks: 10,
         block_bytes: 1_000_000,
+        security_scale: 1,
         security_exponent: 2,
         lanes: lanes.collect(),
     }

@@ -12,6 +12,7 @@ use salus_edge::light::{LightClient, LightError};
 use salus_edge::submit::Stop;
 use salus_primitives::attestation::{ATTESTATION_MAX, Attested};
 use salus_primitives::ids::GenesisHash;
+use salus_primitives::lane::Lane;
 use salus_primitives::proof::{ANCHOR_MAX, Proven, RECEIPT_PROOF_MAX};
 use salus_primitives::receipt::{Outcome, Receipt};
 use salus_primitives::validators::ValidatorSet;
@@ -36,6 +37,9 @@ pub(crate) struct VerifyOptions {
     /// has voted.
     #[arg(long, value_name = "FILE")]
     attestation: Option<PathBuf>,
+    /// The lane in which the attested transaction was sent: an attestation in a more urgent one, where fewer verifiers may be enough, is refused.
+    #[arg(long, value_name = "LANE", requires = "attestation")]
+    lane: Option<Lane>,
     /// The changes of validators since genesis, for a proof of a later epoch than the first: what `salus-edge replay --save-proofs` keeps
     /// as `epochs`, and a node serves at /v1/epochs.
     #[arg(long, value_name = "FILE")]
@@ -83,7 +87,7 @@ impl VerifyOptions {
             Err(error) => return usage_error(&error),
         };
         let result = if self.attestation.is_some() {
-            self.check(&anchor, epochs, |client| client.any_attestation(&claim))
+            self.check(&anchor, epochs, |client| self.attestation(client, &claim))
                 .map(|(client, attested)| self.print_attested(&client, &attested))
         } else {
             self.check(&anchor, epochs, |client| client.any_receipt(&claim))
@@ -140,6 +144,14 @@ impl VerifyOptions {
         }
     }
 
+    fn attestation(&self, client: &LightClient, claim: &[u8]) -> Result<Attested, LightError> {
+        let attested = client.any_attestation(claim)?;
+        match self.lane {
+            Some(lane) => client.attestation(claim, &attested.transaction, lane),
+            None => Ok(attested),
+        }
+    }
+
     /// Succeeds if the whole committee has voted: the tier is reached.
     fn print_attested(&self, client: &LightClient, attested: &Attested) -> ExitCode {
         let odds = client.odds(attested);
@@ -157,7 +169,10 @@ impl VerifyOptions {
                 "lane": attested.lane,
                 "seats": attested.seats,
                 "corruptible_seats": attested.corruptible,
+                "forger_heights": attested.heights,
+                "score": odds.map(|odds| odds.score),
                 "security": odds.map(|odds| odds.security),
+                "all_corrupt_here": odds.map(|odds| odds.all_corrupt_here),
                 "all_corrupt": odds.map(|odds| odds.all_corrupt),
                 "all_corrupt_if_chosen": odds.map(|odds| odds.all_corrupt_if_chosen),
             });
@@ -172,17 +187,23 @@ impl VerifyOptions {
             println!("chain    {}", client.genesis());
             println!("height   {} (block {})", attested.height, attested.block);
             println!("epoch    {}, view {}", attested.epoch, attested.view);
-            println!("lane     {}", attested.lane);
+            let word = match self.lane {
+                Some(asked) => format!("sent in {asked}"),
+                None => "as the header says; name the one it was sent in with --lane".to_owned(),
+            };
+            println!("lane     {} ({word})", attested.lane);
             if let Some(odds) = odds {
                 println!(
-                    "security {:.4} of what the lane's most verifiers would give",
-                    odds.security
+                    "security S = {}, {:.4} of what the lane's most verifiers would give",
+                    odds.score, odds.security
                 );
                 println!(
-                    "all corrupt with probability {:.3e}, if {} of {} seats are, and chance chose the committee; {} against who chose them by it",
+                    "all corrupt with probability {:.3e} at most, if {} of {} seats are and chance chose which: {:.3e} at a height, and a forger had {} to choose from; {} against who chose the seats by the committee",
                     odds.all_corrupt,
                     attested.corruptible,
                     attested.seats,
+                    odds.all_corrupt_here,
+                    attested.heights,
                     odds.all_corrupt_if_chosen
                 );
             }

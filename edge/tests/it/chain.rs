@@ -238,6 +238,8 @@ fn epoch_config(seed: u8, epoch: Epoch) -> EpochConfig {
         lanes: EpochLanes {
             epoch,
             block_bytes: 1 << 20,
+            epoch_blocks: EPOCH_BLOCKS,
+            security_scale: 3,
             security_exponent: 2,
             lanes: Lane::ALL.map(lane_config).into(),
         },

@@ -163,6 +163,11 @@ fn attestations_verify_and_say_what_they_are_worth() {
     );
     assert_eq!(shown["security"], 0.25);
     assert_eq!(
+        (&shown["score"], &shown["forger_heights"]),
+        (&12.0.into(), &1.into())
+    );
+    assert_eq!(shown["all_corrupt_here"], 0.0);
+    assert_eq!(
         (&shown["all_corrupt"], &shown["all_corrupt_if_chosen"]),
         (&0.0.into(), &0.0.into())
     );
@@ -187,7 +192,15 @@ fn attestations_verify_and_say_what_they_are_worth() {
             .unwrap()
             .contains("not in the committee")
     );
-    let people = run(folder.path(), "verify --anchor anchor --attestation whole");
+    let above = verify("whole --lane bulk");
+    assert_eq!(above.status.code(), Some(1));
+    let reason = last_line(&above)["reason"].to_string();
+    assert!(reason.contains("sent in lane bulk"), "{reason}");
+    let people = run(
+        folder.path(),
+        "verify --anchor anchor --attestation whole --lane monitoring",
+    );
+    assert!(stdout(&people).contains("S = 12, 0.2500"));
     assert!(
         stdout(&people).contains("this is not final"),
         "{}",

@@ -269,11 +269,11 @@ fn a_checkpoint_is_whole_or_refused() {
 fn attestation_is_checked_from_the_anchor_alone() {
     let chain = Chain::new(1);
     let transaction = transaction(chain.genesis());
-    let id = transaction.body.id();
+    let (id, lane) = (transaction.body.id(), transaction.body.lane);
     let mut client = LightClient::new(&chain.anchor(), None).unwrap();
     let early = chain.attest(Epoch::new(2), &transaction, &[0]);
     assert_eq!(
-        client.attestation(&early, &id),
+        client.attestation(&early, &id, lane),
         Err(LightError::UnknownEpoch {
             have: Epoch::new(1),
             need: Epoch::new(2)
@@ -286,7 +286,7 @@ fn attestation_is_checked_from_the_anchor_alone() {
     for (epoch, seats) in [(1, &[0][..]), (1, &[0, 2]), (2, &[2]), (2, &[0, 2])] {
         let bytes = chain.attest(Epoch::new(epoch), &transaction, seats);
 
-        let attested = client.attestation(&bytes, &id).unwrap();
+        let attested = client.attestation(&bytes, &id, lane).unwrap();
 
         assert_eq!((attested.votes, attested.verifiers), (seats.len(), 2));
         assert_eq!(attested.epoch, Epoch::new(epoch));
@@ -306,7 +306,7 @@ fn attestation_is_checked_from_the_anchor_alone() {
 fn attestation_of_others_is_refused() {
     let chain = Chain::new(1);
     let transaction = transaction(chain.genesis());
-    let id = transaction.body.id();
+    let (id, lane) = (transaction.body.id(), transaction.body.lane);
     let client = LightClient::new(&chain.anchor(), None).unwrap();
     let good = chain.attest(Epoch::new(1), &transaction, &[0, 2]);
 
@@ -314,20 +314,29 @@ fn attestation_of_others_is_refused() {
         let bytes = chain.attest(Epoch::new(1), &transaction, seats);
         assert!(
             matches!(
-                client.attestation(&bytes, &id),
+                client.attestation(&bytes, &id, lane),
                 Err(LightError::Attestation(_))
             ),
             "{seats:?}"
         );
     }
     assert!(matches!(
-        client.attestation(&good, &TxId([9; 32])),
+        client.attestation(&good, &TxId([9; 32]), lane),
         Err(LightError::Proof(ProofError::OtherTransaction { .. }))
     ));
+    // it counts in the lane it was sent in, or in a lower one
+    assert!(client.attestation(&good, &id, Lane::Emergency).is_ok());
+    assert_eq!(
+        client.attestation(&good, &id, Lane::Bulk),
+        Err(LightError::Lane {
+            found: Lane::Monitoring,
+            asked: Lane::Bulk
+        })
+    );
     let other = LightClient::new(&Chain::new(2).anchor(), None).unwrap();
-    assert!(other.attestation(&good, &id).is_err());
+    assert!(other.attestation(&good, &id, lane).is_err());
     assert!(matches!(
-        client.attestation(&good[..good.len() - 1], &id),
+        client.attestation(&good[..good.len() - 1], &id, lane),
         Err(LightError::Encoding { .. })
     ));
 }

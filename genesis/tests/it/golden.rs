@@ -12,8 +12,8 @@ use salus_primitives::state::MemoryState;
 use salus_primitives::validators::ValidatorSet;
 use std::collections::BTreeSet;
 
-const HASH: &str = "5fdb3268cd6092056972b009140f402e60730beb67aa6a4045e51158e578e25a";
-const STATE_ROOT: &str = "261a393a35e9ed3136004e298b877483e2af676d0bbab10dbcdf3000e0c543f4";
+const HASH: &str = "8d160750b080fee40e99b978668c5383eefb73ded4675f8aadc72c50963b9924";
+const STATE_ROOT: &str = "297625ceb6985432677e0976c80e46c71c6fa1838389fb45153beeab20dc80fb";
 const VALIDATORS: &str = "2c204d8d0d5b80054f22d4c6a52586ee6151c7d58d3a6d751e480c777509c72a";
 
 #[test]

@@ -169,14 +169,17 @@ fn lanes_decide_on_the_committee() {
     for lane in &mut turning.lanes {
         lane.verifiers = Verifiers::Rotating(3);
     }
-    let (mut held, mut refused) = (0, 0);
+    let (mut held, mut refused, mut heights) = (0, 0, None);
     for height in 1..60 {
         let header = Header {
             height: Height::new(height),
             ..header()
         };
         match of(header, View::new(9), &[0, 2, 3]).verify(GENESIS, &validators(), &turning) {
-            Ok(_) => held += 1,
+            Ok(attested) => {
+                heights = Some(attested.heights);
+                held += 1;
+            }
             Err(error) => {
                 assert_eq!(error, AttestationError::OtherCommittee);
                 refused += 1;
@@ -184,6 +187,8 @@ fn lanes_decide_on_the_committee() {
         }
     }
     assert!(held > 0 && refused > held, "{held} {refused}");
+    assert_eq!(heights, Some(60), "a forger may look through the epoch");
+    assert_eq!(check(&attestation(&[0])).map(|it| it.heights), Ok(1));
 
     let mut others = lanes();
     others.epoch = Epoch::new(2);
@@ -191,6 +196,36 @@ fn lanes_decide_on_the_committee() {
         attestation(&[0]).verify(GENESIS, &validators(), &others),
         Err(AttestationError::Epoch { .. })
     ));
+}
+
+/// A forger cannot look for its committee beyond the epoch that the validators sign for, nor call any block the last.
+#[test]
+fn heights_beyond_the_epoch_are_refused() {
+    for height in [0, 61, 120, u64::MAX] {
+        let header = Header {
+            height: Height::new(height),
+            ..header()
+        };
+        assert!(
+            matches!(
+                check(&of(header, View::new(9), &[0, 2, 3])),
+                Err(AttestationError::Height { found, first, last })
+                    if (found.get(), first.get(), last.get()) == (height, 1, 60)
+            ),
+            "{height}"
+        );
+    }
+    for (height, next_epoch) in [(7, Some(Digest([5; 32]))), (60, None)] {
+        let header = Header {
+            height: Height::new(height),
+            next_epoch,
+            ..header()
+        };
+        assert_eq!(
+            check(&of(header, View::new(9), &[0, 2, 3])),
+            Err(AttestationError::NextEpoch)
+        );
+    }
 }
 
 /// Non-members, too many votes, none, the same one twice, out of order.
@@ -251,6 +286,7 @@ fn votes_of_another_kind_view_epoch_block_or_chain_are_refused() {
 #[test]
 fn only_the_last_block_of_an_epoch_is_attested_in_a_later_view() {
     let mut last = header();
+    last.height = *lanes().heights().end();
     last.next_epoch = Some(Digest([5; 32]));
 
     let attested = check(&of(last.clone(), View::new(11), &[0, 2])).expect("holds");

@@ -286,6 +286,8 @@ pub(crate) fn epoch_config(epoch: Epoch) -> EpochConfig {
         lanes: EpochLanes {
             epoch,
             block_bytes: 1 << 20,
+            epoch_blocks: 10,
+            security_scale: 1,
             security_exponent: 2,
             lanes: vec![],
         },

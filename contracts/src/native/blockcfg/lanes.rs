@@ -77,7 +77,9 @@ pub fn epoch_lanes(
     });
     EpochLanes {
         epoch: validators.epoch(),
+        epoch_blocks: parameters.epoch_blocks,
         block_bytes: held.max(BLOCK_BYTES_MIN).min(parameters.block_bytes),
+        security_scale: policy.model.security_scale,
         security_exponent: policy.model.security_exponent,
         lanes: lanes.collect(),
     }

@@ -34,6 +34,8 @@ fn lanes(reserved: [u8; 4], wait_max_ms: [u32; 4]) -> EpochLanes {
     });
     EpochLanes {
         epoch: Epoch::new(1),
+        epoch_blocks: 100,
+        security_scale: 1,
         security_exponent: 2,
         block_bytes: 1 << 20,
         lanes: lanes.into(),
