@@ -3,6 +3,7 @@
 mod access;
 mod device;
 mod person;
+mod quiet;
 mod replay;
 mod signing;
 mod verify;
@@ -42,13 +43,13 @@ enum Command {
 impl Cli {
     /// Does what was asked.
     pub(crate) fn run(self) -> ExitCode {
-        match self.command {
+        quiet::when_the_reader_is_gone(|| match self.command {
             Command::Device(command) => command.run(),
             Command::Person(command) => command.run(),
             Command::Access(options) => options.run(),
             Command::Replay(options) => options.run(),
             Command::Verify(options) => options.run(),
-        }
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod init;
 mod keys;
 mod lanes;
 mod localnet;
+mod quiet;
 mod start;
 mod status;
 mod tx;
@@ -70,7 +71,11 @@ enum Command {
 
 /// Parses the process's arguments, does what they say, and reports on stderr what went wrong.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    quiet::when_the_reader_is_gone(|| run(Cli::parse()))
+}
+
+fn run(cli: Cli) -> ExitCode {
+    let result = match cli.command {
         Command::Keys(command) => keys::run(command),
         Command::Genesis(arguments) => genesis::run(arguments),
         Command::Init(arguments) => init::run(arguments),

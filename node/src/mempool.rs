@@ -19,7 +19,8 @@ use std::time::Duration;
 
 pub use error::PoolError;
 
-/// Bounds of the mempool.
+/// Bounds of the mempool: of what each lane takes in. What moves to a lane is kept there beyond them ([`Mempool::recount`]); all lanes
+/// together take in nothing more while they hold twice what the four may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MempoolLimits {
     /// Most transactions that wait in one lane.
@@ -68,6 +69,8 @@ const FORWARD_DOUBLINGS_MAX: u32 = 2;
 /// The last part of a lane that only this node's own clients may fill: one over so much. A validator that forwards
 /// whatever anyone signs fills the rest of every lane at most.
 const OWN_SHARE: usize = 4;
+/// Of how many full lanes all lanes together hold as much, at most.
+const ALL_LANES: usize = 2 * Lane::ALL.len();
 
 /// What waits, and what was final within the window.
 #[derive(Debug)]
@@ -178,8 +181,15 @@ impl Mempool {
         let lane = self.demotions.lane_of(body);
         let bytes = codec::encode(transaction.signed()).len();
         let (count_max, bytes_max) = self.limits.of(source);
+        let (all_count, all_bytes) = self.lanes.iter().fold((0, bytes), |(count, bytes), lane| {
+            (count + lane.count, bytes + lane.bytes)
+        });
         let queue = &mut self.lanes[lane.index()];
-        if queue.count >= count_max || queue.bytes.saturating_add(bytes) > bytes_max {
+        if queue.count >= count_max
+            || queue.bytes.saturating_add(bytes) > bytes_max
+            || all_count >= count_max.saturating_mul(ALL_LANES)
+            || all_bytes > bytes_max.saturating_mul(ALL_LANES)
+        {
             return Err(PoolError::LaneFull {
                 lane,
                 retry_after: RETRY_AFTER,
@@ -205,11 +215,14 @@ impl Mempool {
     }
 
     /// From now on transactions count by `demotions`, those of the next block. What waits in another lane by that moves to it, in the
-    /// order in which it came; what has no room there is dropped, the youngest first, and returned. Looks at everything that waits,
-    /// but only if something changed: at most once for each lane that an entity uses up, and once an epoch.
-    pub fn recount(&mut self, demotions: &Arc<Demotions>) -> Vec<TxId> {
+    /// order in which it came. It was admitted, so it is kept also where that lane is full: then the lane takes nothing new until it has
+    /// room again. So it is not lost either when a block turns out not to be final and what it demoted counts where it did.
+    ///
+    /// Looks at everything that waits, but only if something changed: at most once for each lane that an entity uses up, and once an
+    /// epoch.
+    pub fn recount(&mut self, demotions: &Arc<Demotions>) {
         if Arc::ptr_eq(&self.demotions, demotions) || self.demotions == *demotions {
-            return Vec::new();
+            return;
         }
         self.demotions = Arc::clone(demotions);
         let mut moving: Vec<(Monotonic, TxId, Lane)> = self
@@ -220,7 +233,7 @@ impl Mempool {
             .map(|(entry, id, lane)| (entry.received_at, id, lane))
             .collect();
         if moving.is_empty() {
-            return Vec::new();
+            return;
         }
         self.revision += 1;
         moving.sort_unstable();
@@ -230,35 +243,24 @@ impl Mempool {
             left.bytes -= entry.bytes;
             left.count -= 1;
             entry.lane = *lane;
+            let taking = &mut self.lanes[lane.index()];
+            taking.bytes += entry.bytes;
+            taking.count += 1;
         }
         let entries = &self.entries;
         for lane in Lane::ALL {
             let order = &mut self.lanes[lane.index()].order;
             order.retain(|id| entries.get(id).is_some_and(|entry| entry.lane == lane));
         }
-        let mut dropped = Vec::new();
         for (_, id, lane) in moving {
-            let bytes = self.entries[&id].bytes;
-            let queue = &mut self.lanes[lane.index()];
-            queue.count += 1;
-            queue.bytes += bytes;
-            let has_room = queue.count <= self.limits.lane_count_max
-                && queue.bytes <= self.limits.lane_bytes_max;
-            if has_room {
-                queue.order.push_back(id);
-            } else {
-                self.remove(&id);
-                dropped.push(id);
-            }
+            self.lanes[lane.index()].order.push_back(id);
         }
-        let entries = &self.entries;
         for queue in &mut self.lanes {
             queue
                 .order
                 .make_contiguous()
                 .sort_by_key(|id| entries.get(id).map(|entry| entry.received_at));
         }
-        dropped
     }
 
     /// Whether a transaction may stand in the block at `height`, as far as chain and window tell.

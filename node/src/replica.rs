@@ -179,7 +179,7 @@ impl Replica {
                     self.epochs.elected(block, elected);
                 }
                 self.duties.executed(block, executed.offences);
-                self.recount(&executed.demotions, effects);
+                self.mempool.recount(&executed.demotions);
                 self.demotions.insert(block, executed.demotions);
                 self.drive(now, EngineInput::Executed { block, roots }, effects);
             }
@@ -252,7 +252,7 @@ impl Replica {
                 }
                 EngineEffect::Build(request) => {
                     let demotions = self.demotions_after(&request.parent);
-                    self.recount(&demotions, effects);
+                    self.mempool.recount(&demotions);
                     let branch = self.branch(&request.parent);
                     let block =
                         self.proposer

@@ -11,7 +11,7 @@ use salus_primitives::ids::{BlockId, Height, Seat, View};
 use salus_primitives::lane::Lane;
 use salus_primitives::merkle::MerkleTree;
 use salus_primitives::transaction::{TxId, transaction_leaf};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -97,7 +97,11 @@ pub struct CommitteeVote {
 struct Blocks {
     kept: HashMap<BlockId, Kept>,
     /// In the order they were learned.
-    order: VecDeque<BlockId>,
+    order: BTreeMap<u64, BlockId>,
+    /// How many were learned.
+    learned: u64,
+    /// Those that are not final, by height: a commit looks at no others.
+    open: BTreeSet<(Height, BlockId)>,
     /// The blocks that hold a transaction: more than one where a block was lost.
     of_transaction: HashMap<TxId, Vec<BlockId>>,
     entries: usize,
@@ -105,6 +109,8 @@ struct Blocks {
 
 #[derive(Debug)]
 struct Kept {
+    /// Its place in the order.
+    place: u64,
     header: Header,
     transactions: Arc<[(TxId, Signature)]>,
     /// Since when the transactions were known; empty once that was told.
@@ -133,6 +139,7 @@ impl Tiers {
         }
         let signatures = block.transactions.iter().map(|signed| signed.signature);
         let kept = Kept {
+            place: 0,
             header: block.header.clone(),
             transactions: ids.iter().copied().zip(signatures).collect(),
             known_since,
@@ -165,18 +172,11 @@ impl Tiers {
         {
             let mut blocks = self.locked();
             for id in ids {
-                if let Some(kept) = blocks.kept.get_mut(id) {
-                    kept.is_final = true;
-                }
+                blocks.settle(id);
             }
-            let lost: Vec<BlockId> = blocks
-                .kept
-                .iter()
-                .filter(|(_, kept)| !kept.is_final && kept.header.height <= height)
-                .map(|(id, _)| *id)
-                .collect();
-            for id in lost {
-                blocks.remove(&id);
+            while let Some((_, lost)) = blocks.open.first().copied().filter(|(at, _)| *at <= height)
+            {
+                blocks.forget(&lost);
             }
         }
         self.changes
@@ -239,11 +239,15 @@ impl Tiers {
 }
 
 impl Blocks {
-    fn insert(&mut self, id: BlockId, kept: Kept) {
+    fn insert(&mut self, id: BlockId, mut kept: Kept) {
         if self.kept.contains_key(&id) {
             return;
         }
+        self.learned += 1;
+        kept.place = self.learned;
         self.entries += kept.entries();
+        self.open.insert((kept.header.height, id));
+        self.order.insert(kept.place, id);
         for (transaction, _) in kept.transactions.iter() {
             self.of_transaction
                 .entry(*transaction)
@@ -251,17 +255,20 @@ impl Blocks {
                 .push(id);
         }
         self.kept.insert(id, kept);
-        self.order.push_back(id);
-        while self.entries > ENTRIES_MAX && self.order.len() > 1 {
-            if let Some(oldest) = self.order.pop_front() {
-                self.forget(&oldest);
-            }
+        while self.entries > ENTRIES_MAX
+            && self.order.len() > 1
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.forget(&oldest);
         }
     }
 
-    fn remove(&mut self, id: &BlockId) {
-        self.order.retain(|other| other != id);
-        self.forget(id);
+    /// A block is final.
+    fn settle(&mut self, id: &BlockId) {
+        if let Some(kept) = self.kept.get_mut(id) {
+            kept.is_final = true;
+            self.open.remove(&(kept.header.height, *id));
+        }
     }
 
     fn forget(&mut self, id: &BlockId) {
@@ -269,6 +276,8 @@ impl Blocks {
             return;
         };
         self.entries -= kept.entries();
+        self.order.remove(&kept.place);
+        self.open.remove(&(kept.header.height, *id));
         for (transaction, _) in kept.transactions.iter() {
             if let Some(blocks) = self.of_transaction.get_mut(transaction) {
                 blocks.retain(|other| other != id);
@@ -442,6 +451,8 @@ mod tests {
         assert_eq!(kept, blocks.entries);
         assert!(kept <= ENTRIES_MAX && kept > ENTRIES_MAX / 2, "{kept}");
         assert_eq!(blocks.order.len(), blocks.kept.len());
+        let open = blocks.kept.values().filter(|kept| !kept.is_final).count();
+        assert_eq!(blocks.open.len(), open);
         assert!(blocks.of_transaction.len() <= kept);
         drop(blocks);
         assert_eq!(

@@ -66,6 +66,8 @@ pub struct Sim {
     adversaries: BTreeMap<usize, Adversary>,
     agenda: Agenda<Event>,
     links: Links,
+    /// How long each block takes nodes that are slow at executing, in milliseconds.
+    executes_in_ms: BTreeMap<usize, u64>,
     submitted: BTreeSet<TxId>,
     checks: Checks,
     /// Whether a violation is a panic.
@@ -165,6 +167,7 @@ impl Sim {
             adversaries: BTreeMap::new(),
             agenda: Agenda::new(),
             links: Links::default(),
+            executes_in_ms: BTreeMap::new(),
             submitted: BTreeSet::new(),
             is_strict: false,
             trace: blake3::Hasher::new(),
@@ -288,7 +291,8 @@ impl Sim {
                 Outgoing::Attested(_) => {}
                 Outgoing::Executed { id, executed } => {
                     let life = self.nodes[node].life();
-                    let delay = self.below(self.plan.execution_ms_max + 1);
+                    let slow = self.executes_in_ms.get(&node).copied().unwrap_or(0);
+                    let delay = slow + self.below(self.plan.execution_ms_max + 1);
                     self.schedule(
                         delay,
                         Event::Executed {

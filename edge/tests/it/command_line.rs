@@ -373,3 +373,21 @@ fn output_tells_nothing_about_the_patient() {
         );
     }
 }
+
+/// `salus-edge .. | head` ends when the reader has gone, and does not complain.
+#[test]
+fn a_command_whose_reader_has_gone_ends_without_a_word() {
+    let (folder, _) = bedside();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_salus-edge"))
+        .current_dir(folder.path())
+        .args(["device", "show", "--device", "device.json"])
+        .stdout(writer)
+        .output()
+        .unwrap();
+
+    assert_eq!(ended.status.code(), Some(141));
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}

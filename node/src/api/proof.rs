@@ -35,7 +35,8 @@ pub(super) async fn proof(
     }
 }
 
-/// `GET /v1/transactions/{id}/receipt`: the receipt in JSON, with its proof where there is one already.
+/// `GET /v1/transactions/{id}/receipt`: the receipt in JSON, with its proof where there is one already, and with the committee's votes as
+/// far as this node has them.
 pub(super) async fn receipt(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
@@ -57,7 +58,17 @@ pub(super) async fn receipt(
                     .await?
                     .map(|header| header.id()),
             };
-            let view = ReceiptView::new(height, block, &receipt, proof.as_ref());
+            let node = api.node.clone();
+            let attestation = api.read(move |_| Ok(node.attestation(&id))).await?;
+            // of the very block that is final: beside it stands none, but it may be committed a moment before this node knows
+            let attestation = attestation.filter(|it| Some(it.header.id()) == block);
+            let view = ReceiptView::new(
+                height,
+                block,
+                &receipt,
+                proof.as_ref(),
+                attestation.as_ref(),
+            );
             Ok(json(StatusCode::OK, &view))
         }
     }

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use salus_contracts::registry::reason_name;
 use salus_genesis::block::GenesisBlock;
+use salus_primitives::attestation::Attestation;
 use salus_primitives::block::{Block, Header};
 use salus_primitives::calls::Role;
 use salus_primitives::certificate::{Certificate, Statement};
@@ -149,6 +150,8 @@ pub(super) struct ReceiptView<'a> {
     events: &'a [Event],
     /// The canonical bytes of the receipt proof; absent until the next block is final.
     proof: Option<String>,
+    /// Those of the attestation of its block, with the votes of its committee; absent if no vote is kept here.
+    attestation: Option<String>,
 }
 
 impl<'a> ReceiptView<'a> {
@@ -157,6 +160,7 @@ impl<'a> ReceiptView<'a> {
         block: Option<BlockId>,
         receipt: &'a Receipt,
         proof: Option<&ReceiptProof>,
+        attestation: Option<&Attestation>,
     ) -> Self {
         Self {
             id: receipt.transaction,
@@ -167,6 +171,7 @@ impl<'a> ReceiptView<'a> {
             outcome: OutcomeView::new(receipt.outcome),
             events: &receipt.events,
             proof: proof.map(|proof| hex::encode(codec::encode(proof))),
+            attestation: attestation.map(|it| hex::encode(codec::encode(it))),
         }
     }
 }

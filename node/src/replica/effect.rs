@@ -68,8 +68,7 @@ pub enum Effect {
         /// Who brought it.
         source: Source,
     },
-    /// Transactions that wait no longer and were not included: their last height has passed, or their entity used their lane up
-    /// and the one below is full.
+    /// Transactions that wait no longer and were not included: their last height has passed.
     Left(Vec<TxId>),
     /// Check these transactions' signatures; answered by [`Input::Transactions`](super::Input::Transactions).
     Verify(Vec<SignedTransaction>),

@@ -94,14 +94,6 @@ impl Replica {
         Arc::clone(demotions.expect("a parent whose roots are known was executed, or is the base"))
     }
 
-    /// What waits counts by this from now on.
-    pub(super) fn recount(&mut self, demotions: &Arc<Demotions>, effects: &mut Vec<Effect>) {
-        let dropped = self.mempool.recount(demotions);
-        if !dropped.is_empty() {
-            effects.push(Effect::Left(dropped));
-        }
-    }
-
     /// The ids of a block's transactions, computed once.
     pub(super) fn transaction_ids(&mut self, id: &BlockId, block: &Block) -> Arc<Vec<TxId>> {
         let ids = self.block_ids.entry(*id).or_insert_with(|| {

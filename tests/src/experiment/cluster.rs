@@ -76,6 +76,8 @@ const READY_SECONDS: u64 = 60;
 const WARM_UP_SECONDS: u64 = 3;
 /// How long the last transactions that count may take, in seconds.
 const DRAIN_SECONDS: u64 = 60;
+/// How long the last votes for them may take after that, in seconds.
+const LATE_SECONDS: u64 = 2;
 /// Journals are rewritten beyond so many bytes: as production does, and not at every vote as small ones would be beside large blocks.
 const JOURNAL_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -172,6 +174,9 @@ impl Cluster {
         while self.now_us < end_us && self.step(end_us)? {}
         let limit_us = end_us + DRAIN_SECONDS * 1_000_000;
         while !self.record.is_settled() && self.step(limit_us)? {}
+        // votes that no quorum waits for come after finality
+        let late_us = self.now_us + LATE_SECONDS * 1_000_000;
+        while self.now_us < late_us && self.step(late_us)? {}
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use crate::sim::node::Node;
 use salus_consensus::message::Message;
 use salus_node::wire::{Frame, Response};
 use salus_primitives::block::Block;
-use salus_primitives::certificate::Certificate;
+use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::transaction::TxId;
 
 /// Any input at all: decoding, queues, writing the journal.
@@ -50,7 +50,9 @@ pub fn of_frame(node: &Node, frame: &Frame, bytes: u64, ids: &[TxId]) -> u64 {
             unchecked(&proposal.block.transactions),
         ),
         Frame::Consensus(Message::Vote { vote, entry }) => {
-            let is_old = vote.statement.view() <= engine.final_view();
+            // a committee's vote counts after finality too, and once, so that its signature is checked
+            let is_old = vote.statement.view() <= engine.final_view()
+                && !matches!(vote.statement, Statement::Notarize { .. });
             let entry = entry
                 .as_ref()
                 .map_or(0, |it| certificates(std::slice::from_ref(it)));

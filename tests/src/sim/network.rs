@@ -130,6 +130,11 @@ impl Sim {
         self.links.answers_after.insert(node, ms);
     }
 
+    /// Makes a node slow to execute: each block takes it so many milliseconds, and what follows from it waits.
+    pub fn execute_in(&mut self, node: usize, ms: u64) {
+        self.executes_in_ms.insert(node, ms);
+    }
+
     /// Cuts all links between two groups, in both directions.
     pub fn partition(&mut self, one: &[usize], other: &[usize]) {
         self.cut(one, other);

@@ -232,6 +232,25 @@ async fn events_tell_that_an_attestation_is_lost() {
     assert!(lost["attesting"].is_null());
 }
 
+/// A receipt comes with the committee's votes as long as the node has them in memory.
+#[tokio::test]
+async fn a_receipt_carries_the_votes_that_are_kept() {
+    let node = Node::start().await;
+    let (block, id) = propose(&node);
+    attest(&node, &block, 0);
+    node.tiers.finalize(&[block.id()], block.header.height);
+    assert_eq!(node.grow(1), [id]);
+    let path = format!("/v1/transactions/{id}/receipt");
+
+    let receipt = node.get(&path).await.json();
+
+    let kept = attestation(&node, &id).await;
+    assert_eq!(receipt["attestation"], hex::encode(codec::encode(&kept)));
+    let other = node.grow(1)[0];
+    let path = format!("/v1/transactions/{other}/receipt");
+    assert!(node.get(&path).await.json()["attestation"].is_null());
+}
+
 #[tokio::test]
 async fn streams_are_bounded_and_end_with_the_node() {
     let node = Node::start().await;
