@@ -22,6 +22,7 @@ use cluster::Cluster;
 use load::Load;
 use report::Row;
 use salus_primitives::crypto::sign::remembering_verdicts;
+use salus_primitives::lane::Lane;
 use salus_primitives::lanes::Policy;
 use world::World;
 
@@ -38,6 +39,17 @@ pub struct Experiment {
     pub policy: Policy,
     /// How long transactions are submitted that count, in virtual seconds.
     pub seconds: u64,
+}
+
+/// How long blocks keep the next one from being proposed, in virtual microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holds {
+    /// The longest of an emergency block: it is small, so this is a round of votes.
+    pub emergency_us: u64,
+    /// The longest of a bulk block.
+    pub bulk_us: u64,
+    /// By how much the latter may be longer.
+    pub bound_us: u64,
 }
 
 /// Why a run gives no figures.
@@ -62,6 +74,26 @@ impl Experiment {
             let mut cluster = Cluster::new(self, World::new(self.validators));
             cluster.carry_out()?;
             Ok(report::rows(self, &cluster))
+        })
+    }
+
+    /// Runs it, and says how long blocks kept the next ones from being proposed.
+    ///
+    /// # Errors
+    /// [`ExperimentError`].
+    pub fn holds(&self) -> Result<Holds, ExperimentError> {
+        remembering_verdicts(|| {
+            let mut cluster = Cluster::new(self, World::new(self.validators));
+            cluster.carry_out()?;
+            let longest = |lane: Lane| {
+                let of_lane = cluster.record.holds().filter(|(of, _)| *of == lane);
+                of_lane.map(|(_, us)| us).max().unwrap_or_default()
+            };
+            Ok(Holds {
+                emergency_us: longest(Lane::Emergency),
+                bulk_us: longest(Lane::Bulk),
+                bound_us: cluster.hold_max_us(),
+            })
         })
     }
 }

@@ -40,6 +40,30 @@ fn emergencies_are_not_starved_by_bulk() {
     );
 }
 
+/// An emergency that comes in just when a bulk block is proposed waits for that block: for a round of votes, as behind any block, and for
+/// no longer than the stated bound beyond that. In virtual time, with 20 validators whose uplinks are the bottleneck.
+#[test]
+fn bulk_holds_the_next_block_up_no_longer_than_the_stated_bound() {
+    let experiment = Experiment {
+        seed: 7,
+        validators: 20,
+        load: Load::Saturating,
+        policy: Policy::Exact,
+        seconds: 5,
+    };
+
+    let holds = experiment.holds().expect("nothing fails in these worlds");
+
+    assert!(
+        holds.emergency_us > 0 && holds.bulk_us > holds.emergency_us,
+        "{holds:?}"
+    );
+    assert!(
+        holds.bulk_us <= holds.emergency_us + holds.bound_us,
+        "{holds:?}"
+    );
+}
+
 /// The same seed gives the same bytes, and every line has every column.
 #[test]
 fn tables_and_figures_repeat_and_have_their_shape() {

@@ -23,7 +23,7 @@ use salus_primitives::ids::{EntityId, Height, Seat};
 use salus_primitives::lane::Lane;
 use salus_primitives::lanes::LaneConfig;
 use salus_primitives::time::Timestamp;
-use salus_primitives::transaction::{TxId, VerifiedTransaction};
+use salus_primitives::transaction::{TRANSACTION_MAX, TxId, VerifiedTransaction};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -262,7 +262,7 @@ impl Cluster {
             match item {
                 Outgoing::Frame { to, frame } => {
                     let parcel = Rc::new(Parcel::new(&frame));
-                    self.record.learn(&parcel);
+                    self.record.learn(self.now_us, &parcel);
                     for to in self.receivers(node, &to) {
                         self.stations[node].uplink.push(to, Rc::clone(&parcel));
                     }
@@ -361,6 +361,15 @@ impl Cluster {
         let task = Task::Submit(Box::new(transaction));
         self.schedule(0, Event::Arrive { to: node, task });
         id
+    }
+
+    /// How long bulk may hold up the next block beyond a round of votes, in microseconds: as long as governance says, or as long as the least
+    /// block takes at the rate of a quorum.
+    pub(super) fn hold_max_us(&self) -> u64 {
+        let genesis = &self.genesis;
+        let hold_us = u64::from(genesis.policy.model.hold_max_ms) * 1_000;
+        let least_us = World::sending_us(TRANSACTION_MAX as u64) * (self.world.len() as u64 - 1);
+        hold_us.max(least_us)
     }
 
     /// The lane as it is in the epoch of the experiment.

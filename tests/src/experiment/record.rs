@@ -1,7 +1,7 @@
 //! What happened to every transaction, as its client's own node sees it.
 
 use super::uplink::Parcel;
-use salus_primitives::ids::{BlockId, Seat};
+use salus_primitives::ids::{BlockId, Height, Seat};
 use salus_primitives::lane::Lane;
 use salus_primitives::transaction::TxId;
 use std::collections::BTreeMap;
@@ -33,12 +33,22 @@ struct Known {
     transactions: Vec<TxId>,
 }
 
+/// When a block was proposed.
+#[derive(Debug)]
+struct Proposed {
+    at_us: u64,
+    lane: Lane,
+    is_empty: bool,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub(super) struct Record {
     samples: BTreeMap<TxId, Sample>,
     blocks: BTreeMap<BlockId, Known>,
     finals: BTreeMap<BlockId, FinalBlock>,
+    /// Blocks by height, as they were proposed first.
+    proposed: BTreeMap<Height, Proposed>,
     /// What was submitted earlier does not count.
     counts_from_us: u64,
 }
@@ -49,6 +59,7 @@ impl Record {
             samples: BTreeMap::new(),
             blocks: BTreeMap::new(),
             finals: BTreeMap::new(),
+            proposed: BTreeMap::new(),
             counts_from_us: 0,
         }
     }
@@ -71,8 +82,14 @@ impl Record {
     }
 
     /// A frame is on its way: if it holds a block, that is known from now on.
-    pub(super) fn learn(&mut self, parcel: &Parcel) {
+    pub(super) fn learn(&mut self, now_us: u64, parcel: &Parcel) {
         if let Some(block) = parcel.block() {
+            let header = &block.header;
+            self.proposed.entry(header.height).or_insert(Proposed {
+                at_us: now_us,
+                lane: header.lane,
+                is_empty: header.transaction_count == 0,
+            });
             self.blocks.entry(block.id()).or_insert_with(|| Known {
                 committee: block.header.config.committee.clone(),
                 transactions: parcel.ids.clone(),
@@ -115,6 +132,18 @@ impl Record {
             });
         }
         own
+    }
+
+    /// How long each block with transactions in it kept the next one from being proposed, in microseconds, with its lane.
+    pub(super) fn holds(&self) -> impl Iterator<Item = (Lane, u64)> {
+        let of = self
+            .proposed
+            .iter()
+            .filter(|(_, it)| !it.is_empty && it.at_us >= self.counts_from_us);
+        of.filter_map(|(height, it)| {
+            let next = self.proposed.get(&height.next())?;
+            Some((it.lane, next.at_us - it.at_us))
+        })
     }
 
     /// What kind of transaction this is, unless it is none of those that clients submitted.

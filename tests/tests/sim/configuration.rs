@@ -7,7 +7,7 @@ use salus_primitives::calls::{STAKING, StakingCall};
 use salus_primitives::codec;
 use salus_primitives::ids::{Epoch, Height, Seat};
 use salus_primitives::lane::Lane;
-use salus_primitives::lanes::{EpochLanes, Verifiers};
+use salus_primitives::lanes::{EpochLanes, RESPONSE_US_MAX, Verifiers};
 use salus_primitives::receipt::Outcome;
 use salus_primitives::transaction::TRANSACTION_MAX;
 use salus_primitives::validators::ValidatorSet;
@@ -192,5 +192,60 @@ fn lanes_follow_from_how_fast_validators_are_whatever_liars_report() {
             .map(|ms| response_us(*ms))
             .collect();
         assert!(lies_on_chain(&sim, &truths) > 0, "seed {seed}: nobody lied");
+    }
+}
+
+/// One of seven takes 30 ms to execute a block, so that it learns of quorums before it can check what they are for, and votes late; another
+/// is dead. By the others' reports the one is as slow as its late votes, the other as slow as can be, and neither attests emergencies.
+#[test]
+fn a_slow_checker_and_a_dead_seat_are_measured_as_such_and_not_chosen() {
+    const SLOW: usize = 2;
+    const DEAD: usize = 5;
+    for seed in 920..922 {
+        let mut sim = Sim::adjusted(seed, &[1; 7], EXACT, |consensus, _| {
+            consensus.epoch_blocks = 48;
+            consensus.tenure = 1;
+        });
+        sim.execute_in(SLOW, 30);
+        sim.crash(DEAD);
+        let alive: Vec<usize> = (0..7).filter(|node| *node != DEAD).collect();
+        let mut round = 0;
+        while alive
+            .iter()
+            .any(|node| sim.node(*node).epoch() < Epoch::new(5))
+        {
+            sim.submit(alive[round % alive.len()], Lane::ALL[round % 4]);
+            sim.run_for(20);
+            round += 1;
+            assert!(round < 10_000, "seed {seed}: {:?}", sim.final_heights());
+        }
+
+        let ledger = sim.node(0).ledger().expect("runs");
+        for node in 0..7 {
+            let entity = sim.node(node).identity().entity;
+            let known = measured(&ledger.state(), &entity).expect("reads");
+            let us = known.response_us.expect("a quorum measured it");
+            let is_so = match node {
+                SLOW => (30_000..1_000_000).contains(&us),
+                DEAD => us == RESPONSE_US_MAX,
+                _ => us < 30_000,
+            };
+            assert!(is_so, "seed {seed}, node {node}: {us} us");
+        }
+        let config = ledger
+            .epoch(Epoch::new(5))
+            .expect("reads")
+            .expect("configured");
+        let lane = config.lanes.lane(Lane::Emergency).expect("there are all");
+        let Verifiers::Chosen(chosen) = &lane.verifiers else {
+            panic!("the preset chooses: {:?}", lane.verifiers);
+        };
+        for node in [SLOW, DEAD] {
+            let seat = config.validators.seat_of(&sim.node(node).identity().entity);
+            assert!(
+                seat.is_none_or(|seat| !chosen.contains(&seat)),
+                "seed {seed}: node {node} attests emergencies"
+            );
+        }
     }
 }
