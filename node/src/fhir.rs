@@ -7,3 +7,4 @@ pub mod consent;
 mod moment;
 
 pub use moment::Moment;
+pub(crate) use moment::instant;

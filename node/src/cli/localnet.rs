@@ -3,6 +3,7 @@
 //! Every validator and the device are processes of their own, started with the binaries and files that a real network has.
 //! Whatever ends this command, it ends them.
 
+mod access;
 mod bulk;
 mod children;
 mod delegation;
@@ -59,6 +60,8 @@ pub(super) struct Arguments {
 enum StoryName {
     /// A member's weight goes to another, and comes back: the validators change, while transactions are final.
     Delegation,
+    /// A patient, physicians, an insurer and an institute: who may see what, and who has seen what.
+    Access,
 }
 
 /// The loads there are.
@@ -137,6 +140,9 @@ enum LocalnetError {
     /// The story's delegation did not become final, or was refused.
     #[error("the delegation is {state}")]
     Delegation { state: String },
+    /// An act of a story did not come off at all.
+    #[error("{what}: {problem}")]
+    Act { what: String, problem: String },
     /// An act of a story takes too long.
     #[error("waited {waited:?} in vain: {what}")]
     Story { what: String, waited: Duration },
@@ -174,6 +180,9 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
             arguments.keep.as_deref(),
             arguments.json,
         ),
+        (Some(StoryName::Access), _) => {
+            access::run(console, arguments.keep.as_deref(), arguments.json)
+        }
         (None, Some(LoadName::Bulk)) => run_bulk(&arguments, console),
         (None, None) => run_devices(&arguments, console),
     }
