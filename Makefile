@@ -21,7 +21,7 @@ ONLY ?=
 SEEDS ?= 1000
 unexport SECONDS
 
-.PHONY: help setup build demo test sim figures experiments mutants lint fmt doc deny cargo-deny bench soak
+.PHONY: help setup build demo test sim figures experiments mutants bare lint fmt doc deny cargo-deny bench soak
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +60,13 @@ soak: build ## Kills a validator every second under load: make soak [SOAK_SECOND
 lint: setup ## Format and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+bare: setup ## Shows that what verifies needs no std: primitives/bare, and every bare target that rustup has installed
+	cargo clippy --release --locked -p salus-primitives --no-default-features -- -D warnings
+	cargo rustc --release --locked -p salus-bare --features prove --crate-type staticlib -- -C panic=abort
+	@for target in $$(rustup target list --installed 2>/dev/null | grep -- -none || true); do \
+	  cargo check --release --locked -p salus-bare --target "$$target" || exit 1; \
+	done
 
 fmt: ## Formats the code
 	cargo fmt --all

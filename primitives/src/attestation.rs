@@ -48,6 +48,7 @@ use crate::merkle::MerkleProof;
 use crate::signed::{Signable, signing_digest};
 use crate::transaction::{TxId, transaction_leaf};
 use crate::validators::{SEATS_MAX, ValidatorSet};
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Shows that members of a block's committee have notarised the block that holds a transaction.

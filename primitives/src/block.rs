@@ -9,6 +9,7 @@ use crate::namespace::Domain;
 use crate::state::StateRoot;
 use crate::time::Timestamp;
 use crate::transaction::SignedTransaction;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// How a block is attested and filled (ssHealth): follows from its lane and the parent's state.

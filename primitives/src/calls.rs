@@ -11,6 +11,8 @@ pub use access::{
     Jurisdiction, REQUESTED_DAYS_MAX, REVIEW_HOURS_MAX, ReviewVerdict,
 };
 pub use agreements::{AGREEMENT_PARTIES_MAX, Agreement, AgreementsCall, CommunicationMode};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 pub use identity::{
     CUSTODIANS_MAX, CUSTODIANS_MIN, DEVICES_IN_BATCH_MAX, IdentityCall, NewDevice, PersonKeys,
     Profession,

@@ -9,6 +9,7 @@ use crate::ids::{BlockId, Epoch, GenesisHash, Seat, View};
 use crate::namespace::Domain;
 use crate::signed::{Signable, signing_digest};
 use crate::validators::ValidatorSet;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// What a vote says (`docs/protocol.md`, model). Signed with the genesis hash.

@@ -5,6 +5,11 @@
 //! an id is a hash of these bytes: a second encoding of one value would be a second id. Floats and maps are not used
 //! on the wire, and no list whose elements have no bytes: its claimed length would be work without input. This is the only module that names bincode (RUSTSEC-2025-0141, see `deny.toml`).
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 /// Upper bound on any decode, whatever limit the caller names: what bincode may claim for one value.

@@ -14,6 +14,7 @@ use crate::lanes::EpochLanes;
 use crate::namespace::Domain;
 use crate::proof::ProofError;
 use crate::validators::ValidatorSet;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Who decides in an epoch, and how its blocks are configured. The last block of the epoch before names it.

@@ -50,7 +50,8 @@ macro_rules! fixed_bytes {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 if deserializer.is_human_readable() {
-                    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                    let text =
+                        <alloc::string::String as serde::Deserialize>::deserialize(deserializer)?;
                     text.parse().map_err(serde::de::Error::custom)
                 } else {
                     $crate::hexadecimal::deserialize_raw(deserializer).map(Self)

@@ -3,6 +3,7 @@
 use crate::hash::Digest;
 use crate::hexadecimal::fixed_bytes;
 use crate::namespace::Domain;
+use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// Text that is not the hexadecimal form of an id.

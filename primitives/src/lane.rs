@@ -1,5 +1,6 @@
 //! Lanes: urgency and security need of data (ssHealth, Figure 2).
 
+use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// The way a transaction takes. Ordered from most to least urgent.

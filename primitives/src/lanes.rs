@@ -7,6 +7,7 @@ use crate::lane::Lane;
 use crate::namespace::Domain;
 use crate::validators::ValidatorSet;
 use core::ops::RangeInclusive;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// All that governance says of block configuration. Part of the authenticated state; genesis gives the first.

@@ -4,6 +4,9 @@
 //! ([`codec`]), the one list of hash and signature domains ([`namespace`]) and the checks that turn
 //! claimed data into checked data ([`signed::Verified`], [`proof::Proven`]). There is no I/O, clock, thread
 //! or entropy in this crate: time and randomness are arguments.
+//!
+//! Without the feature `std` it needs `core` and `alloc` alone: what verifies runs on a bare machine too.
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![cfg_attr(
     not(test),
     warn(
@@ -13,6 +16,8 @@
         clippy::arithmetic_side_effects
     )
 )]
+
+extern crate alloc;
 
 pub mod codec;
 pub mod namespace;

@@ -4,6 +4,8 @@
 
 use crate::hash::Digest;
 use crate::namespace::Domain;
+use alloc::vec;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// All levels of a tree, leaves first.

@@ -9,6 +9,7 @@ use crate::merkle::MerkleProof;
 use crate::receipt::Receipt;
 use crate::transaction::{TxId, transaction_leaf};
 use crate::validators::ValidatorSet;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use crate::state_tree::StateProof;

@@ -6,6 +6,8 @@ use crate::hexadecimal::fixed_bytes;
 use crate::ids::{DeviceId, GenesisHash};
 use crate::namespace::Domain;
 use crate::time::Timestamp;
+use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 

@@ -6,6 +6,7 @@ use crate::ids::ContractId;
 use crate::lane::Lane;
 use crate::merkle::{MerkleTree, leaf_digest};
 use crate::transaction::TxId;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Something a contract made known.

@@ -4,6 +4,7 @@ use crate::crypto::sign::{PublicKey, Signature, Signer, verify_batch};
 use crate::hash::Digest;
 use crate::ids::GenesisHash;
 use crate::namespace::Domain;
+use alloc::vec::Vec;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,9 @@
 
 use crate::hexadecimal::fixed_bytes;
 use crate::ids::ContractId;
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Where a value lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,8 +7,9 @@
 use crate::hash::Digest;
 use crate::namespace::Domain;
 use crate::state::{Space, StateKey, StateRoot};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Hash of an empty subtree, as jmt defines it.
 pub const PLACEHOLDER: [u8; 32] = *b"SPARSE_MERKLE_PLACEHOLDER_HASH__";

@@ -5,6 +5,7 @@ use crate::crypto::sign::PublicKey;
 use crate::hash::Digest;
 use crate::ids::{EntityId, Epoch, Seat};
 use crate::namespace::Domain;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// One seat of an epoch.
@@ -86,7 +87,7 @@ impl ValidatorSet {
             });
         }
         let mut total_weight = 0u64;
-        let mut keys = std::collections::BTreeSet::new();
+        let mut keys = alloc::collections::BTreeSet::new();
         let mut last: Option<EntityId> = None;
         for validator in &validators {
             if last.is_some_and(|last| last >= validator.entity) {

@@ -4,6 +4,7 @@ use super::Role;
 use crate::access::{AgreementId, Categories, Purposes};
 use crate::ids::EntityId;
 use crate::time::Timestamp;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Calls of the `agreements` contract. All are an entity's.

@@ -6,6 +6,9 @@ use crate::crypto::sign::PublicKey;
 use crate::ids::{DeviceId, EntityId, Height, ModelId, PractitionerId};
 use crate::reading::Pseudonym;
 use crate::time::Timestamp;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Calls of the `identity` contract.

@@ -7,6 +7,7 @@
 use crate::codec::Blob;
 use crate::hash::Digest;
 use crate::namespace::Domain;
+use alloc::vec::Vec;
 use eax::Eax;
 use eax::aead::array::Array;
 use eax::aead::{Aead, KeyInit, Payload};

@@ -3,6 +3,7 @@
 use crate::codec::Blob;
 use crate::hexadecimal::fixed_bytes;
 use crate::namespace::Domain;
+use alloc::vec::Vec;
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;

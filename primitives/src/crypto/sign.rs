@@ -5,12 +5,19 @@
 //! verification agree always. Keys that are weak (small order) or not canonically encoded are refused where keys are registered
 //! ([`PublicKey::check`]).
 
+#[cfg(feature = "std")]
+mod memo;
+#[cfg(not(feature = "std"))]
+#[path = "sign/no_memo.rs"]
 mod memo;
 
+#[cfg(feature = "std")]
 pub use memo::remembering_verdicts;
 
 use crate::hash::Digest;
 use crate::hexadecimal::fixed_bytes;
+use alloc::vec;
+use alloc::vec::Vec;
 use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop};
