@@ -31,7 +31,6 @@ pub mod alarm;
 pub mod device;
 pub mod http;
 pub mod keystore;
-pub mod light;
 pub mod odds;
 pub mod outbox;
 pub mod seal;
@@ -42,3 +41,5 @@ pub mod submit;
 pub mod wallet;
 
 pub mod replay;
+
+pub use salus_primitives::light;

@@ -2,6 +2,7 @@
 //! mathematics). Nothing that must be equal anywhere rests on these numbers, so they are floats.
 
 use salus_primitives::attestation::Attested;
+use salus_primitives::light::LightClient;
 use serde::Serialize;
 
 /// What the votes at hand are worth.
@@ -20,6 +21,19 @@ pub struct Odds {
 }
 
 impl Odds {
+    /// Of an attestation that a client has checked.
+    #[must_use]
+    pub fn known(client: &LightClient, attested: &Attested) -> Option<Self> {
+        let lanes = client.lanes(attested.epoch)?;
+        let most = lanes.lane(attested.lane)?.parameters.max_verifiers;
+        Some(Self::of(
+            attested,
+            most.into(),
+            lanes.security_scale,
+            lanes.security_exponent,
+        ))
+    }
+
     /// Of an attestation in a lane whose blocks `most_verifiers` attest at most, scored with the paper's `kappa` and `q`.
     #[must_use]
     pub fn of(attested: &Attested, most_verifiers: usize, scale: u32, exponent: u8) -> Self {

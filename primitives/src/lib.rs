@@ -52,4 +52,6 @@ pub mod proof;
 pub mod state;
 pub mod state_tree;
 
+pub mod light;
+
 mod hexadecimal;

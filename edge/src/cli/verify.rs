@@ -9,6 +9,7 @@ use clap::Args;
 use salus_edge::follow::{FollowError, FollowFileError, follow, follow_file};
 use salus_edge::http::{HttpUrl, NodeApi};
 use salus_edge::light::{LightClient, LightError};
+use salus_edge::odds::Odds;
 use salus_edge::submit::Stop;
 use salus_primitives::attestation::{ATTESTATION_MAX, Attested};
 use salus_primitives::ids::GenesisHash;
@@ -154,7 +155,7 @@ impl VerifyOptions {
 
     /// Succeeds if the whole committee has voted: the tier is reached.
     fn print_attested(&self, client: &LightClient, attested: &Attested) -> ExitCode {
-        let odds = client.odds(attested);
+        let odds = Odds::known(client, attested);
         if self.json {
             let value = json!({
                 "attested": attested.is_complete(),

@@ -4,6 +4,7 @@ use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use salus_edge::device::Device;
 use salus_edge::light::{EPOCHS_KEPT, LightClient, LightError};
+use salus_edge::odds::Odds;
 use salus_edge::submit::sign;
 use salus_primitives::codec::{self, Blob};
 use salus_primitives::crypto::cipher::{Envelope, Suite};
@@ -290,7 +291,7 @@ fn attestation_is_checked_from_the_anchor_alone() {
 
         assert_eq!((attested.votes, attested.verifiers), (seats.len(), 2));
         assert_eq!(attested.epoch, Epoch::new(epoch));
-        let odds = client.odds(&attested).unwrap();
+        let odds = Odds::known(&client, &attested).unwrap();
         let share = seats.len() as f64 / 4.0;
         assert!((odds.security - share * share).abs() < 1e-12, "{odds:?}");
         // one of four can be corrupt: never two

@@ -7,25 +7,24 @@
 //! ([`LightClient::advance`]), and remembers those of the last [`EPOCHS_KEPT`] epochs. What is older is forgotten: a proof from then is
 //! checked by a client that starts at genesis again ([`LightClient::restarted`]) and goes no further than the proof's epoch.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use salus_primitives::attestation::{ATTESTATION_MAX, Attestation, AttestationError, Attested};
-use salus_primitives::codec::{self, CodecError};
-use salus_primitives::epoch::{EPOCH_CHANGE_MAX, EpochChange, EpochConfig};
-use salus_primitives::hash::Digest;
-use salus_primitives::ids::{Epoch, GenesisHash};
-use salus_primitives::lane::Lane;
-use salus_primitives::lanes::EpochLanes;
-use salus_primitives::proof::{
+use crate::attestation::{ATTESTATION_MAX, Attestation, AttestationError, Attested};
+use crate::codec::{self, CodecError};
+use crate::epoch::{EPOCH_CHANGE_MAX, EpochChange, EpochConfig};
+use crate::hash::Digest;
+use crate::ids::{Epoch, GenesisHash};
+use crate::lane::Lane;
+use crate::lanes::EpochLanes;
+use crate::proof::{
     ANCHOR_MAX, GenesisAnchor, ProofError, Proven, RECEIPT_PROOF_MAX, ReceiptProof,
 };
-use salus_primitives::receipt::Receipt;
-use salus_primitives::transaction::TxId;
-use salus_primitives::validators::ValidatorSet;
+use crate::receipt::Receipt;
+use crate::transaction::TxId;
+use crate::validators::ValidatorSet;
 use serde::{Deserialize, Serialize};
-
-use crate::odds::Odds;
 
 /// Checks proofs of one chain. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +188,7 @@ impl LightClient {
             });
         }
         let next = Arc::new(change.verify(self.genesis, &self.newest.validators)?);
-        let before = std::mem::replace(&mut self.newest, next);
+        let before = core::mem::replace(&mut self.newest, next);
         self.older.push_back(before);
         if self.older.len() >= EPOCHS_KEPT {
             self.older.pop_front();
@@ -311,19 +310,6 @@ impl LightClient {
         let attestation: Attestation = decode("attestation", bytes, ATTESTATION_MAX)?;
         let epoch = self.needed(attestation.header.epoch)?;
         Ok(attestation.verify(self.genesis, &epoch.validators, &epoch.lanes)?)
-    }
-
-    /// What an attestation that this client has checked is worth.
-    #[must_use]
-    pub fn odds(&self, attested: &Attested) -> Option<Odds> {
-        let lanes = self.lanes(attested.epoch)?;
-        let most = lanes.lane(attested.lane)?.parameters.max_verifiers;
-        Some(Odds::of(
-            attested,
-            most.into(),
-            lanes.security_scale,
-            lanes.security_exponent,
-        ))
     }
 
     fn check(&self, proof: &ReceiptProof, expected: &TxId) -> Result<Proven<Receipt>, LightError> {
