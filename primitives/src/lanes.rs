@@ -6,8 +6,8 @@ use crate::ids::{Epoch, GenesisHash, Height, Seat};
 use crate::lane::Lane;
 use crate::namespace::Domain;
 use crate::validators::ValidatorSet;
-use core::ops::RangeInclusive;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 /// All that governance says of block configuration. Part of the authenticated state; genesis gives the first.

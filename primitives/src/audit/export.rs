@@ -11,8 +11,9 @@ use crate::state_tree::StateProof;
 use crate::time::Timestamp;
 use crate::transaction::TxId;
 use crate::validators::ValidatorSet;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// A person's audit trail, to be checked by whoever knows the genesis hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

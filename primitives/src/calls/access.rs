@@ -4,6 +4,8 @@ use crate::access::{AccessRequest, GrantId, Grantee, Terms};
 use crate::reading::{Category, Pseudonym};
 use crate::time::Timestamp;
 use crate::transaction::TxId;
+use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Calls of the `access` contract. *The patient's side* is the person itself, if it is of age, and whoever acts for it.
