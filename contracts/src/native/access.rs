@@ -13,6 +13,7 @@
 pub mod decide;
 pub mod dossier;
 mod erasures;
+pub mod explain;
 pub mod facts;
 mod form;
 mod governed;

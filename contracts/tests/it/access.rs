@@ -3,4 +3,5 @@
 mod decisions;
 mod dice;
 mod draw;
+mod explained;
 mod model;

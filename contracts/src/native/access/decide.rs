@@ -87,7 +87,7 @@ pub fn decide(
 
 impl Patient {
     /// R2: all that is asked for was erased. What a pseudonym was merged into has data of its own.
-    fn is_erased(&self, asked: &AccessRequest) -> bool {
+    pub(super) fn is_erased(&self, asked: &AccessRequest) -> bool {
         let Some((first, last)) = days(&asked.extent) else {
             return false;
         };
@@ -103,7 +103,7 @@ impl Patient {
     }
 
     /// R3, for one denial.
-    pub(super) fn forbids(&self, rule: &Rule, party: &Party, asked: &AccessRequest) -> bool {
+    fn forbids(&self, rule: &Rule, party: &Party, asked: &AccessRequest) -> bool {
         let terms = &rule.terms;
         matches(&terms.grantee, party)
             && terms.categories.contains(asked.category)
@@ -164,7 +164,13 @@ impl Patient {
     }
 
     /// R6 to R8, for one grant that holds now.
-    fn permits(&self, rule: &Rule, party: &Party, asked: &AccessRequest, now: Timestamp) -> bool {
+    pub(super) fn permits(
+        &self,
+        rule: &Rule,
+        party: &Party,
+        asked: &AccessRequest,
+        now: Timestamp,
+    ) -> bool {
         let terms = &rule.terms;
         let within = matches(&terms.grantee, party)
             && terms.categories.contains(asked.category)
