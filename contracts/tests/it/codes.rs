@@ -192,6 +192,7 @@ fn every_code_is_reached_and_leaves_no_writes_and_no_events() {
         seen.insert(expected);
     }
 
+    seen.extend(crate::codes_of_people::reached());
     // the limits are reached in `executor.rs`, with a contract that is made for it
     let limits = [
         "too_many_reads",
@@ -395,5 +396,23 @@ fn codes_and_names_are_pinned() {
             (26, "no_room_for_reports"),
         ]
     );
-    assert_eq!(table(6), []);
+    assert_eq!(
+        table(7),
+        [
+            (1, "not_an_entity"),
+            (2, "parties_out_of_bounds"),
+            (3, "parties_out_of_order"),
+            (4, "not_a_party"),
+            (5, "unknown_party"),
+            (6, "bad_receivers"),
+            (7, "bad_categories"),
+            (8, "bad_purposes"),
+            (9, "bad_period"),
+            (10, "too_many_agreements"),
+            (11, "unknown_agreement"),
+            (12, "already_accepted"),
+            (13, "agreement_ended"),
+        ]
+    );
+    assert_eq!(table(8), []);
 }

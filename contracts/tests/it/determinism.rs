@@ -136,6 +136,6 @@ fn the_receipts_of_a_block_are_pinned() {
     );
     assert_eq!(
         digest.to_string(),
-        "a474e3dd120e97194834ef77786a4da967a9a78ca1bc6fe7de293ecbc6d3d302"
+        "8c5423cc410c41081202e5cfed280335c5a6d4ddc8bb438231a47f9d9e733cf1"
     );
 }

@@ -79,3 +79,170 @@ pub(crate) fn bind_to_validator(
     context
         .within::<Identity, _>(|context| context.store(&holder_slot(key), &Holder::Validator(id)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::people::{patients_side, person_key, salt_slot, trail};
+    use super::super::{Person, Representative, RepresentativeKind};
+    use super::*;
+    use crate::caller::{Caller, Principal};
+    use crate::context::{BlockContext, Occasion};
+    use crate::meter::Limits;
+    use salus_primitives::access::Requester;
+    use salus_primitives::audit::Trail;
+    use salus_primitives::calls::{ACCESS, IDENTITY, RECORDS, Role};
+    use salus_primitives::codec::{self, Blob};
+    use salus_primitives::ids::{ContractId, GenesisHash, Height};
+    use salus_primitives::parameters::ChainParameters;
+    use salus_primitives::state::{MemoryState, WriteSet};
+    use salus_primitives::time::Timestamp;
+    use salus_primitives::transaction::TxId;
+
+    const GIVEN_UP: Pseudonym = Pseudonym([1; 32]);
+    const STAYS: Pseudonym = Pseudonym([2; 32]);
+    const GUARDIAN: Pseudonym = Pseudonym([3; 32]);
+    const SALT: [u8; 32] = [4; 32];
+    const TX: TxId = TxId([5; 32]);
+    const NOW: Timestamp = Timestamp::from_millis(9);
+
+    /// One that was merged into another, which has a guardian until 10.
+    fn state() -> MemoryState {
+        let bare = Person {
+            relation: EntityId([6; 32]),
+            keys: None,
+            keys_since: Height::ZERO,
+            of_age_at: None,
+            custodians: Vec::new(),
+            former_custodians: Vec::new(),
+            representatives: Vec::new(),
+            merged_into: None,
+            merged: Vec::new(),
+            proposed: None,
+            regrouped: 1,
+            registered_at: Height::ZERO,
+        };
+        let given_up = Person {
+            merged_into: Some(STAYS),
+            ..bare.clone()
+        };
+        let stays = Person {
+            merged: vec![GIVEN_UP],
+            representatives: vec![Representative {
+                person: GUARDIAN,
+                kind: RepresentativeKind::Guardian,
+                appointed_by: Requester::Entity(EntityId([6; 32])),
+                until: Some(Timestamp::from_millis(10)),
+            }],
+            ..bare
+        };
+        let mut writes = WriteSet::default();
+        for (id, person) in [(GIVEN_UP, given_up), (STAYS, stays)] {
+            writes.put(salt_slot(&id).key_of(IDENTITY), codec::encode(&SALT));
+            writes.put(person_key(&SALT, &id), codec::encode(&person));
+        }
+        let mut state = MemoryState::default();
+        state.apply(&writes);
+        state
+    }
+
+    /// Lets a contract act in a block at a time.
+    fn act<T>(
+        contract: ContractId,
+        time: Timestamp,
+        state: &MemoryState,
+        act: impl FnOnce(&mut Context<'_>) -> T,
+    ) -> (T, WriteSet) {
+        let parameters = ChainParameters {
+            tenure: 8,
+            delta_ms: 250,
+            delta_max_ms: 4000,
+            skip_after: 2,
+            heartbeat_ms: 10_000,
+            window_blocks: 4096,
+            block_bytes: 1 << 20,
+            epoch_blocks: 10,
+            seats: 4,
+            proposal_blocks: 10,
+        };
+        let caller = Caller {
+            key: PublicKey([1; 32]),
+            principal: Principal::Entity {
+                id: EntityId([6; 32]),
+                role: Role::Hospital,
+            },
+        };
+        let occasion = Occasion {
+            block: BlockContext {
+                height: Height::new(1),
+                time,
+            },
+            transaction: TX,
+            genesis: GenesisHash([1; 32]),
+            parameters: &parameters,
+        };
+        let mut context = Context::new(contract, caller, occasion, state, Limits::STANDARD);
+        let result = act(&mut context);
+        (result, context.finish().0)
+    }
+
+    /// The same in a call and over a state, and only from the one that stays to the one that was given up.
+    #[test]
+    fn a_merged_persons_side_is_that_of_the_pseudonym_that_stays() {
+        let state = state();
+        for (subject, who, time, expected) in [
+            (GIVEN_UP, GUARDIAN, 9, true),
+            (GIVEN_UP, GUARDIAN, 10, false),
+            (STAYS, GUARDIAN, 9, true),
+            (GIVEN_UP, STAYS, 9, false),
+        ] {
+            let now = Timestamp::from_millis(time);
+            let ((subject, side), _) = act(ACCESS, now, &state, |context| {
+                let subject = person_of(context, &subject)
+                    .expect("within the limits")
+                    .expect("registered");
+                let side = patients_side_of(context, &subject, &who).expect("within the limits");
+                (subject, side)
+            });
+            assert_eq!(side, expected, "{who} for {} at {now}", subject.id);
+            assert_eq!(
+                patients_side(&state, &subject, &who, now).expect("memory"),
+                side
+            );
+        }
+    }
+
+    #[test]
+    fn another_contracts_events_extend_the_trail() {
+        let mut state = state();
+        let event = Event {
+            contract: ACCESS,
+            topic: 4,
+            data: Blob(vec![1, 2, 3]),
+        };
+
+        let (subject, writes) = act(ACCESS, NOW, &state, |context| {
+            let subject = person_of(context, &GIVEN_UP)
+                .expect("within the limits")
+                .expect("registered");
+            extend_trail(context, &subject, &event).expect("within the limits");
+            extend_trail(context, &subject, &event).expect("within the limits");
+            subject
+        });
+
+        state.apply(&writes);
+        let expected = Trail::default().after(&TX, &event).after(&TX, &event);
+        assert_eq!(trail(&state, &subject).expect("memory"), expected);
+        assert_eq!(writes.0.len(), 1, "the trail alone");
+    }
+
+    #[test]
+    #[should_panic(expected = "identity does not open to contract 3")]
+    fn records_cannot_extend_a_trail() {
+        let state = state();
+        act(RECORDS, NOW, &state, |context| {
+            person_of(context, &GIVEN_UP).map(drop)
+        })
+        .0
+        .expect("unreachable");
+    }
+}
