@@ -4,6 +4,7 @@
 //! bound: connections, bytes of a head and of a body, time to send one, calls that wait for the chain, calls that read the
 //! ledger. Beyond a bound a client is told to come back; nothing queues without end.
 
+mod access;
 mod audit;
 mod connection;
 mod epochs;
@@ -89,6 +90,7 @@ fn for_clients() -> Router<Api> {
         .route("/v1/proposals", get(members::proposals))
         .route("/v1/keys/{key}", get(members::key))
         .route("/v1/audit", post(audit::export))
+        .route("/v1/access/explain", post(access::explain))
         .route("/v1/genesis", get(query::genesis))
         .route("/v1/genesis.json", get(query::genesis_json))
         .route("/livez", get(health::live))
@@ -100,6 +102,7 @@ fn for_operators() -> Router<Api> {
     Router::new()
         .route("/v1/blocks/{block}", get(query::block))
         .route("/v1/blocks/{block}/raw", get(query::raw_block))
+        .route("/v1/access/reach", post(access::reaches))
         .route("/v1/explain", get(health::explain))
         .route("/status", get(health::status))
         .route("/metrics", get(health::metrics))

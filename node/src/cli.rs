@@ -2,6 +2,7 @@
 //!
 //! Exit code 0 is success, 1 a failure, 2 a mistake in the command, in a file it names or in the configuration: nothing was started.
 
+mod access;
 mod audit;
 mod blockcfg;
 mod consent;
@@ -57,6 +58,9 @@ enum Command {
     /// Makes, submits and follows transactions.
     #[command(subcommand)]
     Tx(tx::Command),
+    /// Shows who could see what of a person's data, and why.
+    #[command(subcommand)]
+    Access(access::Command),
     /// Shows who has seen what of a person's data, with proofs.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -88,6 +92,7 @@ fn run(cli: Cli) -> ExitCode {
         Command::Lanes(lanes) => lanes.run(),
         Command::Proposals(proposals) => proposals.run(),
         Command::Tx(command) => tx::run(command),
+        Command::Access(command) => access::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Consent(arguments) => consent::run(arguments),
         Command::Blockcfg(command) => blockcfg::run(command),

@@ -352,6 +352,27 @@ impl ApiClient {
         self.answer_within(response, AUDIT_EXPORT_MAX as u64)
     }
 
+    /// Whatever the API answers in JSON to a question in JSON.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &serde_json::Value,
+    ) -> Result<T, ClientError> {
+        let response = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .config()
+            .timeout_global(Some(CALL_LIMIT))
+            .build()
+            .content_type("application/json")
+            .send(question.to_string().as_bytes());
+        let body = self.answer(response)?;
+        serde_json::from_slice(&body).map_err(|error| self.malformed(path, &error))
+    }
+
     fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let body = self.get(path, Duration::ZERO)?;
         serde_json::from_slice(&body).map_err(|error| self.malformed(path, &error))

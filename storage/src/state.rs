@@ -124,7 +124,8 @@ pub(crate) fn stage(
     Ok(())
 }
 
-fn column(space: Space) -> Column {
+/// Where a space lives.
+pub(crate) fn column(space: Space) -> Column {
     match space {
         Space::Tree => Column::StateTree,
         Space::Index => Column::StateIndex,

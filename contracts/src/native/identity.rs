@@ -43,9 +43,9 @@ pub use numbers::{
     DEVICES_MAX, MODELS_MAX, Numbers, PERSONS_MAX, PRACTITIONERS_MAX, numbers, numbers_key,
 };
 pub use people::{
-    CUSTODIANS_EVER_MAX, MERGED_MAX, Person, Practitioner, ProposedMerge, REPRESENTATIVES_MAX,
-    Registered, Representative, RepresentativeKind, TrailEntry, patients_side, person, person_key,
-    practitioner, practitioner_key, trail, trail_entry,
+    CUSTODIANS_EVER_MAX, MERGED_MAX, PERSONS, Person, Practitioner, ProposedMerge,
+    REPRESENTATIVES_MAX, Registered, Representative, RepresentativeKind, TrailEntry, patients_side,
+    person, person_key, practitioner, practitioner_key, trail, trail_entry,
 };
 pub use principal::{NoPrincipal, entity_of_key, principal_of_key};
 pub use state::{

@@ -10,6 +10,7 @@ use salus_primitives::block::{Block, Header};
 use salus_primitives::certificate::Certificate;
 use salus_primitives::ids::{BlockId, ContractId, Height};
 use salus_primitives::receipt::Receipt;
+use salus_primitives::state::Space;
 use salus_primitives::transaction::TxId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -144,6 +145,39 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<IndexedEvent>, LedgerError> {
         Ok(events::read(&*self.store, contract, topic, from, limit)?)
+    }
+
+    /// The keys of one contract's values after the last block that begin with `prefix`, without it and in order: at most `limit`, those after
+    /// `after` if it is given.
+    pub fn state_keys(
+        &self,
+        space: Space,
+        contract: ContractId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, LedgerError> {
+        let path = [&contract.get().to_be_bytes()[..], prefix].concat();
+        let all = KeyRange::prefix(&path);
+        // the first key behind `after` is the same with a zero
+        let start = [&path[..], after.unwrap_or_default()].concat();
+        let start = if after.is_some() {
+            [&start[..], &[0]].concat()
+        } else {
+            start
+        };
+        let range = match all.end() {
+            Some(end) => KeyRange::between(start, end),
+            None => KeyRange::from(start),
+        };
+        let column = crate::state::column(space);
+        let entries = self
+            .store
+            .scan(column, &range, Direction::Ascending, limit)?;
+        Ok(entries
+            .into_iter()
+            .filter_map(|(key, _)| key.get(path.len()..).map(<[u8]>::to_vec))
+            .collect())
     }
 
     fn at_height<T: Serialize + DeserializeOwned>(

@@ -7,7 +7,7 @@ use crate::slot::Slot;
 use salus_primitives::access::Requester;
 use salus_primitives::audit::{TRAIL, Trail, person_path};
 use salus_primitives::calls::{IDENTITY, PersonKeys, Profession};
-use salus_primitives::ids::{EntityId, Height, PractitionerId};
+use salus_primitives::ids::{ContractId, EntityId, Height, PractitionerId};
 use salus_primitives::reading::Pseudonym;
 use salus_primitives::state::{StateKey, StateRead, StateReadError};
 use salus_primitives::time::Timestamp;
@@ -262,12 +262,17 @@ pub(super) fn practitioner_slot(id: &PractitionerId) -> Slot<Practitioner> {
 }
 
 pub(super) fn salt_slot(id: &Pseudonym) -> Slot<[u8; 32]> {
-    Slot::index(b's', id.as_bytes())
+    Slot::index(SALTS, id.as_bytes())
 }
+
+const SALTS: u8 = b's';
 
 pub(super) fn person_slot(salt: &[u8; 32], id: &Pseudonym) -> Slot<Person> {
     Slot::tree(b'p', &person_path(salt, id))
 }
+
+/// The table of pseudonyms and their salts in the plain index, for who lists persons: contract and kind; the rest of a key is the pseudonym.
+pub const PERSONS: (ContractId, u8) = (IDENTITY, SALTS);
 
 pub(super) fn trail_entry_slot(of: &Registered, number: u64) -> Slot<TrailEntry> {
     Slot::index(b'n', &[&of.path()[..], &number.to_be_bytes()].concat())
