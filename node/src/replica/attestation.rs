@@ -44,6 +44,8 @@ struct Gathering {
 struct Subject {
     height: Height,
     view: View,
+    /// Whether it is the last block of its epoch, which may be named again in later views.
+    is_last: bool,
     /// Ascending.
     committee: Vec<Seat>,
 }
@@ -75,6 +77,7 @@ impl Attestations {
         let subject = Subject {
             height: header.height,
             view: header.view,
+            is_last: header.next_epoch.is_some(),
             committee: header.config.committee.clone(),
         };
         self.present.subjects.insert(id, subject);
@@ -154,10 +157,9 @@ impl Gathering {
         let heard = |seats: &BTreeMap<Seat, _>| seats.contains_key(&vote.seat);
         self.is_waited_for(view)
             && !self.votes.get(&view).is_some_and(heard)
-            && self
-                .subjects
-                .get(&block)
-                .is_some_and(|subject| subject.committee.binary_search(&vote.seat).is_ok())
+            && self.subjects.get(&block).is_some_and(|subject| {
+                subject.is_voted_on_in(view) && subject.committee.binary_search(&vote.seat).is_ok()
+            })
     }
 
     fn count(&mut self, vote: &VerifiedVote, effects: &mut Vec<Effect>) {
@@ -191,6 +193,12 @@ impl Gathering {
 }
 
 impl Subject {
+    /// Whether a vote of this view attests it. A liar may sign for any block in any view, and that is no attestation.
+    const fn is_voted_on_in(&self, view: View) -> bool {
+        let (own, view) = (self.view.get(), view.get());
+        view == own || self.is_last && view > own
+    }
+
     /// What `seat`'s vote adds to the block's attestation in a view; nothing, unless it is in the committee.
     fn attested(
         &self,
@@ -199,6 +207,9 @@ impl Subject {
         seat: Seat,
         seats: &BTreeMap<Seat, (BlockId, Signature)>,
     ) -> Option<Effect> {
+        if !self.is_voted_on_in(view) {
+            return None;
+        }
         let voted = |seat: &Seat| seats.get(seat).filter(|(named, _)| *named == block);
         self.committee.binary_search(&seat).ok()?;
         let (_, signature) = voted(&seat)?;
@@ -388,7 +399,10 @@ mod tests {
     /// The last block of an epoch is proposed again; votes of two views are no attestation together.
     #[test]
     fn votes_of_different_views_do_not_add_up() {
-        let header = header(1, 3);
+        let header = Header {
+            next_epoch: Some(Digest::default()),
+            ..header(1, 3)
+        };
         let block = header.id();
         let mut attestations = Attestations::new(validators(1));
         attestations.learn(block, &header, &mut Vec::new());
@@ -398,6 +412,22 @@ mod tests {
 
         let expected = [(0, 3, 1, 3), (2, 9, 1, 3), (4, 3, 2, 3), (0, 9, 2, 3)];
         assert_eq!(count(&mut attestations, &votes), expected);
+    }
+
+    /// A faulty member that signs for a block in a view that it was not proposed in attests nothing.
+    #[test]
+    fn a_vote_of_another_view_than_the_blocks_is_no_attestation() {
+        let header = header(1, 3);
+        let block = header.id();
+        let mut attestations = Attestations::new(validators(1));
+        attestations.enter(View::new(4));
+        attestations.learn(block, &header, &mut Vec::new());
+
+        for view in [2, 4] {
+            let vote = vote(1, 0, view, block);
+            assert!(attestations.wants(vote.vote()).is_none());
+            assert_eq!(count(&mut attestations, &[vote]), []);
+        }
     }
 
     /// A member that votes twice in a view is counted for the block that it named first.
