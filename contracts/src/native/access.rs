@@ -53,9 +53,9 @@ stable_errors! {
         /// The caller is not on the patient's side, or there is no such patient.
         NotThePatientsSide = 2, "not_the_patients_side", "the caller is not on the side of such a patient";
         /// There are none, or some that this release does not know.
-        BadCategories = 3, "bad_access_categories", "categories are missing or unknown";
+        BadCategories = 3, "bad_categories", "categories are missing or unknown";
         /// There are none, some that this release does not know, or a grant for break-glass.
-        BadPurposes = 4, "bad_access_purposes", "purposes are missing or unknown, or a grant is for break-glass";
+        BadPurposes = 4, "bad_purposes", "purposes are missing or unknown, or a grant is for break-glass";
         /// The last day is before the first, there are too many days, or a request for all there is.
         BadExtent = 5, "bad_extent", "the days are none, too many, or not said";
         /// It is empty, over, or longer than that of the grant passed on.
@@ -71,7 +71,7 @@ stable_errors! {
         /// A denial is not passed on and rests on no agreement.
         DenialRestsOnNothing = 11, "denial_rests_on_nothing", "a denial is not passed on and rests on no agreement";
         /// There is none that has not ended and has the relation among its parties.
-        UnknownAgreement = 12, "no_such_agreement", "there is no such agreement of the patient's relation";
+        UnknownAgreement = 12, "unknown_agreement", "there is no such agreement of the patient's relation";
         /// The dossier is full of rules that have not ended.
         TooManyRules = 13, "too_many_rules", "too many rules, or agreements under them, have not ended";
         /// The dossier has no such rule, or it was removed after its end.
@@ -101,7 +101,7 @@ stable_errors! {
         /// See [`BreakGlassRules::excludable`](salus_primitives::calls::BreakGlassRules::excludable).
         NotExcludable = 26, "break_glass_not_excludable", "the patient's jurisdiction does not let break-glass be excluded";
         /// Another calls than a custodian of the patient whom the request or order is about, or there is no such request or order.
-        NotACustodian = 27, "not_a_custodian_of_it", "the caller is no custodian of what it names";
+        NotACustodian = 27, "not_a_custodian", "the caller is no custodian of what it names";
         /// The custodian has said so before.
         AlreadySaid = 28, "already_said", "the custodian has said so already";
         /// See [`Erasure`]: up to the present day.
@@ -109,7 +109,7 @@ stable_errors! {
         /// See [`ERASED_MAX`](dossier::ERASED_MAX).
         TooManyErasures = 30, "too_many_erasures", "too many separate stretches of days would be erased";
         /// All is so already.
-        NothingChanges = 31, "nothing_changes_by_it", "the call changes nothing";
+        NothingChanges = 31, "nothing_changes", "the call changes nothing";
     }
 }
 
