@@ -32,7 +32,7 @@ setup: ## Installs what the build and the tests need and is missing (Debian pack
 build: setup ## Builds both binaries
 	cargo build --release --locked -p salus-node -p salus-edge
 
-demo: build ## Four validators and a bedside device: make demo [SECONDS=30] [INPUT=file.csv] [EPOCH_BLOCKS=n] [STORY=delegation]
+demo: build ## Four validators and a bedside device: make demo [SECONDS=30] [INPUT=file.csv] [EPOCH_BLOCKS=n] [STORY=delegation|access]
 	@"$(binaries)/salus" localnet $(if $(STORY),--story "$(STORY)",--validators 4 --seconds "$(SECONDS)") \
 	  $(if $(INPUT),--input "$(INPUT)") $(if $(EPOCH_BLOCKS),--epoch-blocks "$(EPOCH_BLOCKS)")
 
