@@ -232,7 +232,12 @@ mod tests {
         state.apply(&writes);
         let expected = Trail::default().after(&TX, &event).after(&TX, &event);
         assert_eq!(trail(&state, &subject).expect("memory"), expected);
-        assert_eq!(writes.0.len(), 1, "the trail alone");
+        assert_eq!(
+            writes.tree().count(),
+            1,
+            "what can be proven is the trail alone"
+        );
+        assert_eq!(writes.index().count(), 2, "where each event stands");
     }
 
     #[test]
