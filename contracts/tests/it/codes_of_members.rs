@@ -8,8 +8,8 @@ use salus_contracts::native::blockcfg::BlockcfgError;
 use salus_contracts::native::governance::GovernanceError;
 use salus_contracts::native::staking::{MEMBERS_MAX, StakingError};
 use salus_primitives::calls::{
-    BLOCKCFG, Change, Delegation, GOVERNANCE, GovernanceCall, Observed, Part, Role, STAKING,
-    StakingCall, ValidatorKeys,
+    BLOCKCFG, BreakGlassRules, Change, Delegation, GOVERNANCE, GovernanceCall, Jurisdiction,
+    Observed, Part, Role, STAKING, StakingCall, ValidatorKeys,
 };
 use salus_primitives::certificate::Statement;
 use salus_primitives::crypto::sign::PublicKey;
@@ -306,6 +306,51 @@ fn governance_cases(world: &World) -> Vec<(&'static str, SignedTransaction)> {
         (
             "participation_out_of_bounds",
             change(Change::SetParticipation { percent: 67 }),
+        ),
+        (
+            "break_glass_out_of_bounds",
+            change(Change::SetBreakGlass {
+                jurisdiction: Jurisdiction::DEFAULT,
+                rules: BreakGlassRules {
+                    minutes: 10_081,
+                    ..BreakGlassRules::DEFAULT
+                },
+            }),
+        ),
+        (
+            "bad_jurisdiction",
+            change(Change::SetBreakGlass {
+                jurisdiction: Jurisdiction([0; 8]),
+                rules: BreakGlassRules::DEFAULT,
+            }),
+        ),
+        (
+            "nothing_changes",
+            change(Change::SetBreakGlass {
+                jurisdiction: Jurisdiction::DEFAULT,
+                rules: BreakGlassRules::DEFAULT,
+            }),
+        ),
+        (
+            "bad_jurisdiction",
+            change(Change::AssignJurisdiction {
+                entity: entity_id(1),
+                jurisdiction: Jurisdiction(*b"de\0\0\0\0\0\0"),
+            }),
+        ),
+        (
+            "nothing_changes",
+            change(Change::AssignJurisdiction {
+                entity: entity_id(1),
+                jurisdiction: Jurisdiction::DEFAULT,
+            }),
+        ),
+        (
+            "unknown_entity",
+            change(Change::AssignJurisdiction {
+                entity: entity_id(77),
+                jurisdiction: Jurisdiction::DEFAULT,
+            }),
         ),
         (
             "nothing_changes",

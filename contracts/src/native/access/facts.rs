@@ -19,6 +19,8 @@ pub struct Facts {
     pub registered: Registered,
     /// What a decision needs.
     pub patient: Patient,
+    /// How many representations of the patient have run out and are listed still.
+    pub lapsed: usize,
 }
 
 /// What a decision needs to know of a patient at the block time of this state. `None` for who is not registered.
@@ -40,10 +42,12 @@ pub fn of_patient(
     let relation = registered.person.relation;
     let mut dossiers = Vec::new();
     let mut side = Vec::new();
+    let mut lapsed = 0usize;
     for registered in [Some(&registered), into.as_ref()].into_iter().flatten() {
         let dossier = state::dossier(state, registered)?;
         dossiers.push(dossier.unwrap_or_else(|| Dossier::new(registered.id)));
         side.extend(side_of(registered, now));
+        lapsed = lapsed.saturating_add(registered.person.lapsed_representatives(now));
     }
     let jurisdiction = state::jurisdiction(state, &relation)?;
     let patient = Patient {
@@ -56,6 +60,7 @@ pub fn of_patient(
     Ok(Some(Facts {
         registered,
         patient,
+        lapsed,
     }))
 }
 

@@ -32,6 +32,7 @@ pub(super) fn request(
         Some(Facts {
             registered,
             patient,
+            lapsed: _,
         }) => (Some(registered), Some(patient)),
     };
     let decision = decide(patient.as_ref(), &party, &asked, now);

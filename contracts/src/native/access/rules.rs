@@ -210,6 +210,7 @@ impl File {
         Facts {
             registered,
             patient,
+            lapsed: _,
         }: Facts,
     ) -> Self {
         let dossier = patient.dossiers.into_iter().next();

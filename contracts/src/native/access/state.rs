@@ -5,7 +5,7 @@
 //! is in the index: it leads from a practitioner, whom everybody may know, to transactions.
 
 use super::dossier::Dossier;
-use super::facts::{self, Facts};
+use super::facts;
 use crate::native::identity::{self, Registered};
 use crate::slot::Slot;
 use salus_primitives::access::{AccessRequest, Basis, Decision, Requester};
@@ -156,9 +156,9 @@ pub fn is_erased(
     Ok(dossier.is_some_and(|dossier| dossier.is_erased(category, day, day)))
 }
 
-/// How often until `now` somebody may have lost access to what is sealed for a patient: part of what names a period, see [`Dossier::turns`]. A merge or
-/// split counts more than all rules can, so that what the other pseudonym's rules add and take away again never lets it shrink.
-/// `None` if the patient is not registered.
+/// How often until `now` somebody may have lost access to what is sealed for a patient: part of what names a period. Rules and glasses count, see
+/// [`Dossier::turns`], and representations that ran out. A merge, a split or a dismissal counts more than all of those can, so that what the other
+/// pseudonym adds and takes away again never lets it shrink. `None` if the patient is not registered.
 ///
 /// # Errors
 /// [`StateReadError`] if the store fails.
@@ -167,20 +167,18 @@ pub fn generation(
     subject: &Pseudonym,
     now: Timestamp,
 ) -> Result<Option<u64>, StateReadError> {
-    Ok(facts::of_patient(state, subject, now)?.map(
-        |Facts {
-             registered,
-             patient,
-         }| {
-            let turns = patient
-                .dossiers
-                .iter()
-                .map(|dossier| dossier.turns(&patient.footings, now))
-                .fold(0, u64::saturating_add);
-            let regrouped = u64::from(registered.person.regrouped);
-            (regrouped << 32) | turns.min(u64::from(u32::MAX))
-        },
-    ))
+    let Some(facts) = facts::of_patient(state, subject, now)? else {
+        return Ok(None);
+    };
+    let patient = &facts.patient;
+    let lapsed = u64::try_from(facts.lapsed).unwrap_or(u64::MAX);
+    let turns = patient
+        .dossiers
+        .iter()
+        .map(|dossier| dossier.turns(&patient.footings, now))
+        .fold(lapsed, u64::saturating_add);
+    let regrouped = u64::from(facts.registered.person.regrouped);
+    Ok(Some((regrouped << 32) | turns.min(u64::from(u32::MAX))))
 }
 
 /// The reviews that a practitioner owes, oldest first.

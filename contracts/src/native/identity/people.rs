@@ -61,7 +61,8 @@ pub struct Person {
     pub merged: Vec<Pseudonym>,
     /// A merge of this one into another that waits for assents.
     pub proposed: Option<ProposedMerge>,
-    /// How many merges and splits it had a part in.
+    /// How often its side has changed by a call so that somebody may have lost access: by a merge or a split, by the end of a representation before its
+    /// time, or when those that had run out were taken off the list.
     pub regrouped: u32,
     /// The block that registered it.
     pub registered_at: Height,
@@ -119,6 +120,14 @@ impl Person {
         let mut all = [&self.custodians[..], &self.former_custodians[..]].concat();
         all.sort_unstable();
         all
+    }
+
+    /// How many of those who are listed acted for it once, and do not any more at this block time.
+    #[must_use]
+    pub fn lapsed_representatives(&self, now: Timestamp) -> usize {
+        self.representatives
+            .len()
+            .saturating_sub(self.live_representatives(now).count())
     }
 
     /// Who acts for it at this block time.

@@ -95,6 +95,7 @@ pub(super) fn end(context: &mut Context<'_>, id: Pseudonym, representative: Pseu
         return Err(IdentityError::NotTheAppointer.into());
     }
     person.representatives.retain(|it| *it != found);
+    person.regrouped = person.regrouped.saturating_add(1);
     store(context, &registered)?;
     let event = IdentityEvent::RepresentationEnded {
         person: id,
@@ -123,7 +124,11 @@ fn appoint(
     if !is_suitable {
         return Err(IdentityError::UnsuitableRepresentative.into());
     }
-    let representatives = &mut registered.person.representatives;
+    let person = &mut registered.person;
+    if person.lapsed_representatives(now) > 0 {
+        person.regrouped = person.regrouped.saturating_add(1);
+    }
+    let representatives = &mut person.representatives;
     representatives.retain(|it| it.is_live(now));
     if representatives.iter().any(|it| it.person == representative) {
         return Err(IdentityError::RepresentationExists.into());

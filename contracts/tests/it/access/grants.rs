@@ -185,9 +185,11 @@ fn a_guardian_acts_until_the_child_is_of_age() {
     assert!(ward.may(RELATIVE, for_treatment(CHILD)));
 
     ward.now = OF_AGE - 1;
+    assert_eq!(ward.generation(CHILD), Some(0));
     let last = ward.by(RELATIVE, &grant);
     assert_eq!(reason(&ward.outcome(&[last]).receipts[0]), "ok");
     ward.now = OF_AGE;
+    assert_eq!(ward.generation(CHILD), Some(1));
 
     assert_eq!(ward.run(RELATIVE, &grant), "not_the_patients_side");
     assert!(!ward.may(RELATIVE, for_treatment(CHILD)));
@@ -215,9 +217,14 @@ fn a_delegate_acts_until_it_is_dismissed() {
     let grant = AccessCall::Grant(terms(Grantee::Practitioner(practitioner(PHYSICIAN_B))));
     assert_eq!(ward.identify(PATIENT, &appoint), "ok");
     assert_eq!(ward.run(RELATIVE, &grant), "ok");
+    let before = ward.generation(PATIENT);
 
     assert_eq!(ward.identify(PATIENT, &dismiss), "ok");
 
+    assert!(
+        ward.generation(PATIENT) > before,
+        "the delegate may hold the day's key"
+    );
     assert_eq!(ward.run(RELATIVE, &grant), "not_the_patients_side");
     assert!(ward.may(PHYSICIAN_B, for_treatment(PATIENT)));
 }
