@@ -22,9 +22,7 @@ use crate::contract::Contract;
 use crate::error::{ContractError, Halt, stable_errors};
 use crate::native::identity;
 use salus_primitives::access::{AgreementId, Purpose};
-use salus_primitives::calls::{
-    ACCESS, AGREEMENT_PARTIES_MAX, AGREEMENTS, Agreement, AgreementsCall,
-};
+use salus_primitives::calls::{AGREEMENT_PARTIES_MAX, AGREEMENTS, Agreement, AgreementsCall};
 use salus_primitives::ids::{ContractId, EntityId};
 use state::{agreement_slot, open_slot};
 
@@ -75,7 +73,6 @@ impl Contract for Agreements {
 
     const ID: ContractId = AGREEMENTS;
     const NAME: &'static str = "agreements";
-    const OPENS_TO: &'static [ContractId] = &[ACCESS];
 
     fn admit(caller: &Caller, call: &AgreementsCall) -> Result<(), AgreementsError> {
         if !caller.principal.is_entity() {
@@ -94,19 +91,6 @@ impl Contract for Agreements {
             AgreementsCall::End(id) => end(context, id),
         }
     }
-}
-
-/// The agreement of this id, if it is active now: for grants that rest on it.
-#[allow(dead_code, reason = "for the contract `access`")]
-pub(crate) fn active(
-    context: &mut Context<'_>,
-    id: &AgreementId,
-) -> Result<Option<Agreement>, Halt> {
-    let now = context.time();
-    let signed = context.within::<Agreements, _>(|context| context.load(&agreement_slot(id)))?;
-    Ok(signed
-        .filter(|signed| signed.is_active(now))
-        .map(|signed| signed.agreement))
 }
 
 /// What can be said of an agreement without state.

@@ -21,7 +21,6 @@ mod event;
 mod keys;
 mod merges;
 mod numbers;
-#[allow(dead_code, reason = "for the contract `access`")]
 mod offered;
 mod people;
 mod persons;
@@ -53,11 +52,7 @@ pub use state::{
     device_key, entity, entity_key, holder, owned_model_key, revoked_at, revoked_model_key,
 };
 
-#[allow(unused_imports, reason = "for the contract `access`")]
-pub(crate) use offered::{
-    bind_to_validator, custody_key_of, entity_of, extend_trail, is_bound, patients_side_of,
-    person_of, practitioner_of,
-};
+pub(crate) use offered::{bind_to_validator, entity_of, extend_trail, is_bound};
 pub(crate) use state::genesis;
 
 use crate::caller::{Caller, Principal};

@@ -1,59 +1,17 @@
-//! What the identity contract offers to the contracts that it opens to (`docs/adr/0007`).
+//! What the identity contract does for the contracts that it opens to (`docs/adr/0007`). What they only want to know, they ask for with its queries.
 
-use super::people::{Practitioner, Registered, practitioner_slot};
-use super::state::{CustodyKey, Entity, Holder, custody_slot, entity_slot, holder_slot};
+use super::people::Registered;
+use super::state::{Entity, Holder, entity_slot, holder_slot};
 use super::{Identity, is_taken, persons};
 use crate::context::Context;
 use crate::error::Halt;
 use salus_primitives::crypto::sign::PublicKey;
-use salus_primitives::ids::{EntityId, PractitionerId};
-use salus_primitives::reading::Pseudonym;
+use salus_primitives::ids::EntityId;
 use salus_primitives::receipt::Event;
 
 /// An entity.
 pub(crate) fn entity_of(context: &mut Context<'_>, id: &EntityId) -> Result<Option<Entity>, Halt> {
     context.within::<Identity, _>(|context| context.load(&entity_slot(id)))
-}
-
-/// A person.
-pub(crate) fn person_of(
-    context: &mut Context<'_>,
-    id: &Pseudonym,
-) -> Result<Option<Registered>, Halt> {
-    context.within::<Identity, _>(|context| persons::load(context, id))
-}
-
-/// Whether `who` is on the patient's side of `subject` now; see [`patients_side`](super::patients_side).
-pub(crate) fn patients_side_of(
-    context: &mut Context<'_>,
-    subject: &Registered,
-    who: &Pseudonym,
-) -> Result<bool, Halt> {
-    let now = context.time();
-    if subject.has_on_side(who, now) {
-        return Ok(true);
-    }
-    let Some(into) = &subject.person.merged_into else {
-        return Ok(false);
-    };
-    let into = person_of(context, into)?;
-    Ok(into.is_some_and(|into| into.has_on_side(who, now)))
-}
-
-/// A practitioner.
-pub(crate) fn practitioner_of(
-    context: &mut Context<'_>,
-    id: &PractitionerId,
-) -> Result<Option<Practitioner>, Halt> {
-    context.within::<Identity, _>(|context| context.load(&practitioner_slot(id)))
-}
-
-/// The key of an entity's key service.
-pub(crate) fn custody_key_of(
-    context: &mut Context<'_>,
-    id: &EntityId,
-) -> Result<Option<CustodyKey>, Halt> {
-    context.within::<Identity, _>(|context| context.load(&custody_slot(id)))
 }
 
 /// Adds an event of this call, as [`Context::publish`] returned it, to a person's audit trail.
@@ -82,7 +40,7 @@ pub(crate) fn bind_to_validator(
 
 #[cfg(test)]
 mod tests {
-    use super::super::people::{patients_side, person_key, salt_slot, trail};
+    use super::super::people::{patients_side, person, person_key, salt_slot, trail};
     use super::super::{Person, Representative, RepresentativeKind};
     use super::*;
     use crate::caller::{Caller, Principal};
@@ -94,6 +52,7 @@ mod tests {
     use salus_primitives::codec::{self, Blob};
     use salus_primitives::ids::{ContractId, GenesisHash, Height};
     use salus_primitives::parameters::ChainParameters;
+    use salus_primitives::reading::Pseudonym;
     use salus_primitives::state::{MemoryState, WriteSet};
     use salus_primitives::time::Timestamp;
     use salus_primitives::transaction::TxId;
@@ -103,7 +62,6 @@ mod tests {
     const GUARDIAN: Pseudonym = Pseudonym([3; 32]);
     const SALT: [u8; 32] = [4; 32];
     const TX: TxId = TxId([5; 32]);
-    const NOW: Timestamp = Timestamp::from_millis(9);
 
     /// One that was merged into another, which has a guardian until 10.
     fn state() -> MemoryState {
@@ -145,13 +103,16 @@ mod tests {
         state
     }
 
-    /// Lets a contract act in a block at a time.
-    fn act<T>(
+    fn registered(state: &MemoryState, id: &Pseudonym) -> Registered {
+        person(state, id).expect("memory").expect("registered")
+    }
+
+    /// What a contract writes by an act.
+    fn act(
         contract: ContractId,
-        time: Timestamp,
         state: &MemoryState,
-        act: impl FnOnce(&mut Context<'_>) -> T,
-    ) -> (T, WriteSet) {
+        act: impl FnOnce(&mut Context<'_>),
+    ) -> WriteSet {
         let parameters = ChainParameters {
             tenure: 8,
             delta_ms: 250,
@@ -174,18 +135,18 @@ mod tests {
         let occasion = Occasion {
             block: BlockContext {
                 height: Height::new(1),
-                time,
+                time: Timestamp::from_millis(9),
             },
             transaction: TX,
             genesis: GenesisHash([1; 32]),
             parameters: &parameters,
         };
         let mut context = Context::new(contract, caller, occasion, state, Limits::STANDARD);
-        let result = act(&mut context);
-        (result, context.finish().0)
+        act(&mut context);
+        context.finish().0
     }
 
-    /// The same in a call and over a state, and only from the one that stays to the one that was given up.
+    /// Only from the one that stays to the one that was given up.
     #[test]
     fn a_merged_persons_side_is_that_of_the_pseudonym_that_stays() {
         let state = state();
@@ -196,18 +157,11 @@ mod tests {
             (GIVEN_UP, STAYS, 9, false),
         ] {
             let now = Timestamp::from_millis(time);
-            let ((subject, side), _) = act(ACCESS, now, &state, |context| {
-                let subject = person_of(context, &subject)
-                    .expect("within the limits")
-                    .expect("registered");
-                let side = patients_side_of(context, &subject, &who).expect("within the limits");
-                (subject, side)
-            });
+            let subject = registered(&state, &subject);
+
+            let side = patients_side(&state, &subject, &who, now).expect("memory");
+
             assert_eq!(side, expected, "{who} for {} at {now}", subject.id);
-            assert_eq!(
-                patients_side(&state, &subject, &who, now).expect("memory"),
-                side
-            );
         }
     }
 
@@ -220,13 +174,11 @@ mod tests {
             data: Blob(vec![1, 2, 3]),
         };
 
-        let (subject, writes) = act(ACCESS, NOW, &state, |context| {
-            let subject = person_of(context, &GIVEN_UP)
-                .expect("within the limits")
-                .expect("registered");
+        let subject = registered(&state, &GIVEN_UP);
+
+        let writes = act(ACCESS, &state, |context| {
             extend_trail(context, &subject, &event).expect("within the limits");
             extend_trail(context, &subject, &event).expect("within the limits");
-            subject
         });
 
         state.apply(&writes);
@@ -244,10 +196,15 @@ mod tests {
     #[should_panic(expected = "identity does not open to contract 3")]
     fn records_cannot_extend_a_trail() {
         let state = state();
-        act(RECORDS, NOW, &state, |context| {
-            person_of(context, &GIVEN_UP).map(drop)
-        })
-        .0
-        .expect("unreachable");
+        let subject = registered(&state, &GIVEN_UP);
+        let event = Event {
+            contract: RECORDS,
+            topic: 1,
+            data: Blob(Vec::new()),
+        };
+
+        act(RECORDS, &state, |context| {
+            extend_trail(context, &subject, &event).expect("not reached");
+        });
     }
 }
