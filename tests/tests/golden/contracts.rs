@@ -7,8 +7,8 @@ use salus_contracts::native::identity::{Device, Entity, Holder, IdentityEvent};
 use salus_contracts::native::records::{FirstRecord, RecordsEvent};
 use salus_contracts::native::staking::{Absence, Member, Roll, StakingEvent};
 use salus_primitives::calls::{
-    BlockcfgCall, Change, Delegation, GovernanceCall, IdentityCall, Observed, ObservedSeat, Part,
-    RecordsCall, Role, StakingCall,
+    BlockcfgCall, Change, Delegation, GovernanceCall, IdentityCall, NewDevice, Observed,
+    ObservedSeat, Part, RecordsCall, Role, StakingCall,
 };
 use salus_primitives::ids::{EntityId, Epoch, Height};
 use salus_tests::fixtures;
@@ -311,8 +311,10 @@ pub(crate) fn stored_and_made_known() -> Vec<Built> {
         one("member", member),
         only(Device {
             owner: entity,
+            model: None,
             key,
             key_since: Height::new(4),
+            next: None,
             registered_at: Height::new(3),
             revoked_at: Some(Height::new(8)),
         }),
@@ -328,16 +330,20 @@ pub(crate) fn stored_and_made_known() -> Vec<Built> {
             },
         ),
         one(
-            "device registered",
-            IdentityEvent::DeviceRegistered {
-                device,
+            "devices registered",
+            IdentityEvent::DevicesRegistered {
                 owner: entity,
-                key,
+                model: None,
+                devices: vec![NewDevice { device, key }],
             },
         ),
         one(
             "device key rotated",
-            IdentityEvent::DeviceKeyRotated { device, key },
+            IdentityEvent::DeviceKeyRotated {
+                device,
+                key,
+                from: Height::new(4),
+            },
         ),
         one(
             "device revoked",

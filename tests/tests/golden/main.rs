@@ -5,6 +5,7 @@
 
 mod contracts;
 mod coverage;
+mod identity;
 mod messages;
 mod types;
 mod vectors;
@@ -35,6 +36,10 @@ fn groups() -> BTreeMap<&'static str, Vec<Built>> {
         ("state", types::state()),
         ("readings", types::readings()),
         ("calls", contracts::calls()),
+        ("identity_calls", identity::calls()),
+        ("identity", identity::stored()),
+        ("identity_events", identity::made_known()),
+        ("agreements", identity::agreements()),
         ("staking_calls", contracts::staking_calls()),
         ("governance_calls", contracts::governance_calls()),
         ("contracts", contracts::stored_and_made_known()),

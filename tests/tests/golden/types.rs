@@ -10,7 +10,8 @@ use salus_primitives::crypto::sign::{PublicKey, Signature};
 use salus_primitives::evidence::OffenceKind;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{
-    BlockId, ContractId, DeviceId, EntityId, Epoch, GenesisHash, Height, Seat, Term, View,
+    BlockId, ContractId, DeviceId, EntityId, Epoch, GenesisHash, Height, ModelId, PractitionerId,
+    Seat, Term, View,
 };
 use salus_primitives::lane::Lane;
 use salus_primitives::lanes::Policy;
@@ -39,6 +40,8 @@ pub(crate) fn ids() -> Vec<Built> {
         only(ContractId::new(0x0102)),
         only(EntityId::of_name("hospital-0")),
         only(DeviceId::derive(b"monitor-7", b"registration-3")),
+        only(PractitionerId([10; 32])),
+        only(ModelId::of_name("monitor-7")),
         only(GenesisHash([1; 32])),
         only(BlockId([2; 32])),
         only(TxId([3; 32])),
