@@ -3,6 +3,7 @@
 //! The files in `tests/vectors` are the format of the chain. A change of one is a hard fork; another implementation can
 //! be tested against them. They are written again only with `SALUS_BLESS=1`.
 
+mod access;
 mod contracts;
 mod coverage;
 mod identity;
@@ -40,6 +41,10 @@ fn groups() -> BTreeMap<&'static str, Vec<Built>> {
         ("identity", identity::stored()),
         ("identity_events", identity::made_known()),
         ("agreements", identity::agreements()),
+        ("access", access::words()),
+        ("access_calls", access::calls()),
+        ("access_events", access::made_known()),
+        ("access_state", access::stored()),
         ("staking_calls", contracts::staking_calls()),
         ("governance_calls", contracts::governance_calls()),
         ("contracts", contracts::stored_and_made_known()),
