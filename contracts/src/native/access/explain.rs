@@ -358,7 +358,11 @@ impl View<'_> {
         let Parties::Of(parties) = parties else {
             return match grantee {
                 Grantee::Everybody => Overlap::All,
-                _ => Overlap::Some,
+                Grantee::Person(_) => Overlap::None,
+                Grantee::Practitioner(_)
+                | Grantee::Entity(_)
+                | Grantee::Profession { .. }
+                | Grantee::Role(_) => Overlap::Some,
             };
         };
         if grantee == parties {
@@ -389,12 +393,18 @@ impl View<'_> {
             Grantee::Entity(entity) => match *parties {
                 Grantee::Profession { entity: other, .. } => all_if(entity == other),
                 Grantee::Role(role) => some_if(self.directory.role(entity) == Some(role)),
-                _ => Overlap::None,
+                Grantee::Entity(_)
+                | Grantee::Practitioner(_)
+                | Grantee::Person(_)
+                | Grantee::Everybody => Overlap::None,
             },
             Grantee::Profession { entity, .. } => match *parties {
                 Grantee::Entity(other) => some_if(entity == other),
                 Grantee::Role(role) => some_if(self.directory.role(entity) == Some(role)),
-                _ => Overlap::None,
+                Grantee::Profession { .. }
+                | Grantee::Practitioner(_)
+                | Grantee::Person(_)
+                | Grantee::Everybody => Overlap::None,
             },
         }
     }
