@@ -31,6 +31,7 @@ pub mod signed;
 
 pub mod access;
 pub mod calls;
+pub mod custody;
 pub mod lane;
 pub mod lanes;
 pub mod parameters;

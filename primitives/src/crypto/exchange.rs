@@ -1,4 +1,6 @@
 //! Wrapping a key for one recipient: HPKE base mode (RFC 9180) with X25519, HKDF-SHA256 and ChaCha20-Poly1305.
+//!
+//! The suite id comes first, so that a key exchange that withstands quantum computers can follow without changing what surrounds it.
 
 use crate::codec::Blob;
 use crate::hexadecimal::fixed_bytes;
@@ -21,9 +23,18 @@ fixed_bytes!(ExchangePublic, 32);
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct ExchangeSecret([u8; 32]);
 
+/// Which algorithms a wrap uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WrapSuite {
+    /// HPKE in base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305.
+    X25519HkdfSha256ChaCha20Poly1305,
+}
+
 /// A short secret, encrypted for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wrapped {
+    /// Which algorithms were used.
+    pub suite: WrapSuite,
     /// The ephemeral public key.
     pub encapsulated: [u8; 32],
     /// The encrypted secret and its tag.
@@ -78,6 +89,9 @@ impl ExchangeSecret {
         wrapped: &Wrapped,
         context: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, WrapError> {
+        match wrapped.suite {
+            WrapSuite::X25519HkdfSha256ChaCha20Poly1305 => {}
+        }
         let encapsulated =
             <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&wrapped.encapsulated)
                 .map_err(|_| WrapError::Closed)?;
@@ -129,6 +143,7 @@ impl ExchangePublic {
             )
             .map_err(|_| WrapError::BadRecipient(*self))?;
         Ok(Wrapped {
+            suite: WrapSuite::X25519HkdfSha256ChaCha20Poly1305,
             encapsulated: encapsulated.to_bytes().into(),
             ciphertext: Blob(ciphertext),
         })
