@@ -14,11 +14,12 @@ use salus_edge::device::Device;
 use salus_edge::keystore::Keystore;
 use salus_edge::light::LightClient;
 use salus_edge::outbox::{Limits, Outbox};
-use salus_edge::seal::{Period, pseudonym, reading};
+use salus_edge::seal::{DayData, pseudonym, reading};
 use salus_edge::source::Source;
 use salus_edge::source::simulated::Simulated;
 use salus_edge::standardize::{Standardized, Standardizer};
 use salus_edge::submit::sign;
+use salus_primitives::access::Sensitivity;
 use salus_primitives::crypto::exchange::ExchangeSecret;
 use salus_primitives::ids::EntityId;
 use salus_primitives::ids::Height;
@@ -53,7 +54,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             alarms.raise(Alarm::new(device.id(), assessment), sampled);
         }
         let reading = reading(&panel, pseudonym(device.secret(), panel.bed));
-        let key = keystore.period_key(Period::of(&reading), Some(&hospital), &mut entropy)?;
+        let data = DayData::of(&reading, Sensitivity::Normal);
+        let (_, key) =
+            keystore.period_key(data, reading.taken_at, Some(&hospital), &mut entropy)?;
         let mut nonce = [0; 16];
         SysRng.try_fill_bytes(&mut nonce)?;
         let sealed = SealedReading::seal(chain.genesis(), device.id(), &key, &reading, nonce)?;

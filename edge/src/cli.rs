@@ -6,6 +6,7 @@ mod person;
 mod quiet;
 mod replay;
 mod signing;
+mod unlock;
 mod verify;
 
 use std::error::Error;

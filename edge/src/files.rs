@@ -60,7 +60,7 @@ pub(crate) fn write_keys(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> 
 ///
 /// # Errors
 /// [`KeyFileError::TooOpen`]; [`KeyFileError::Disk`].
-pub(crate) fn read_keys(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+pub fn read_keys(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let disk = |source| KeyFileError::Disk {
         path: path.to_owned(),
         source,
@@ -125,7 +125,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> std::io::Result<Option<Vec<u8>>> 
     Ok(Some(bytes))
 }
 
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

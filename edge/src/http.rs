@@ -3,6 +3,10 @@
 //! Plain HTTP/1.1 without TLS: signatures, proofs and envelopes protect what matters, whoever carries it. Every call has a time limit,
 //! every answer a size limit.
 
+mod keys;
+
+pub use keys::HttpKeyServices;
+
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
 use std::str::FromStr;

@@ -35,10 +35,12 @@ pub mod odds;
 pub mod outbox;
 pub mod seal;
 
+pub mod deposit;
 pub mod files;
 pub mod follow;
 pub mod submit;
 pub mod wallet;
+mod wipe;
 
 pub mod replay;
 

@@ -4,12 +4,14 @@
 //! sampler: source -> standardise -> classify -> ALARM -> queue of panels
 //! sealer:  queue of panels -> seal -> outbox (durable, bounded: a full one stops the sealer, then the sampler)
 //! couriers: outbox -> sign -> sync -> send -> wait final -> prove -> done
+//! depositor: period keys -> custodians -> receipts -> forget; only with a custody file
 //! ```
 //!
 //! Each is a thread of its own, so that an alarm waits neither for the disk nor for a node. One courier more than asked for
 //! takes emergencies only.
 
 mod courier;
+mod depositor;
 pub mod histogram;
 mod sampler;
 mod sealer;
@@ -20,20 +22,24 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use salus_primitives::crypto::exchange::ExchangePublic;
+use salus_primitives::crypto::strongbox::{PassphraseCost, Unlock};
 use salus_primitives::ids::GenesisHash;
 use salus_primitives::lane::Lane;
+use salus_primitives::time::Timestamp;
 
 use crate::alarm::{Alarms, HookKind};
+use crate::deposit::Custody;
 use crate::device::Device;
 use crate::files;
 use crate::follow::Follower;
 use crate::http::HttpUrl;
-use crate::keystore::{Keystore, KeystoreError};
+use crate::keystore::{self, Keystore, KeystoreError};
 use crate::light::{LightClient, LightError};
 use crate::outbox::{Limits, Outbox, OutboxError, SyncError};
 use crate::source::icu_csv::IcuCsv;
@@ -54,6 +60,10 @@ pub struct Replay {
     pub devices: Vec<Device>,
     /// For whom period keys are wrapped.
     pub hospital_key: Option<ExchangePublic>,
+    /// At which bed is whom, and who holds the keys of their records; empty if keys are not given into custody.
+    pub custody: Custody,
+    /// What the key stores are locked with; the device's own secret if it is nothing.
+    pub unlock: Option<Unlock>,
     /// An encoded anchor, if one was given beforehand.
     pub anchor: Option<Vec<u8>>,
     /// The chain, if it was given beforehand.
@@ -199,7 +209,7 @@ impl Replay {
         let nodes = Nodes::new(std::mem::take(&mut self.nodes), CALL_LIMIT);
         let alarms =
             Alarms::new(output, std::mem::take(&mut self.hooks)).map_err(ReplayError::Thread)?;
-        let sampled = self.run_threads(&shared, &nodes, source, keystores, alarms)?;
+        let sampled = self.run_threads(&shared, &nodes, source, &keystores, alarms)?;
         if let Some(error) = shared.take_failure() {
             return Err(error);
         }
@@ -230,7 +240,7 @@ impl Replay {
         shared: &Shared,
         nodes: &Nodes,
         source: Box<dyn Source + Send>,
-        keystores: Vec<Keystore>,
+        keystores: &[Mutex<Keystore>],
         alarms: Alarms<W>,
     ) -> Result<sampler::Sampled, ReplayError> {
         std::thread::scope(|scope| {
@@ -261,6 +271,15 @@ impl Replay {
                     }
                 })
                 .map_err(stop_all)?;
+            if !self.custody.is_empty() {
+                spawn("depositor")
+                    .spawn_scoped(scope, move || {
+                        if let Err(error) = depositor::run(self, shared, keystores) {
+                            shared.fail(error);
+                        }
+                    })
+                    .map_err(stop_all)?;
+            }
             let lanes = std::iter::once(Lane::Emergency)
                 .chain(std::iter::repeat_n(Lane::Bulk, self.in_flight.max(1)));
             for least in lanes {
@@ -320,15 +339,22 @@ impl Replay {
         }
     }
 
-    fn open_keystores(&self) -> Result<Vec<Keystore>, ReplayError> {
+    fn open_keystores(&self) -> Result<Vec<Mutex<Keystore>>, ReplayError> {
+        let unlocked = self
+            .unlock
+            .as_ref()
+            .map(|unlock| keystore::unlock(&self.data_dir, unlock, PassphraseCost::RECOMMENDED))
+            .transpose()?;
         self.devices
             .iter()
             .map(|device| {
                 let name: String = device.id().to_string().chars().take(16).collect();
-                Ok(Keystore::open(
-                    &self.data_dir.join(format!("keys-{name}")),
-                    device,
-                )?)
+                let path = self.data_dir.join(format!("keys-{name}"));
+                let keystore = match &unlocked {
+                    Some(key) => Keystore::open_with(&path, device, key.clone())?,
+                    None => Keystore::open(&path, device)?,
+                };
+                Ok(Mutex::new(keystore))
             })
             .collect()
     }
@@ -406,6 +432,14 @@ fn print_progress(shared: &Shared, elapsed: Duration) {
     if let Ok(line) = serde_json::to_string(&line) {
         eprintln!("{line}");
     }
+}
+
+/// This machine's time. Periods are by the time of readings; this is for what is over.
+fn clock() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Holds the data folder for this process, until it ends in whatever way.

@@ -1,36 +1,63 @@
 //! From a panel to what is sealed (`DESIGN`, way of one reading, step 4).
 //!
 //! Everything that tells of the patient goes inside the envelope: whose, what kind, when, and the values. The envelope itself
-//! (Twofish-256 in EAX mode, committed, padded) is made by [`SealedReading::seal`] under a key of the [`Period`].
+//! (Twofish-256 in EAX mode, committed, padded) is made by [`SealedReading::seal`] under a key of its [`Period`].
 //!
 //! [`SealedReading::seal`]: salus_primitives::reading::SealedReading::seal
 
+use salus_primitives::access::Sensitivity;
+use salus_primitives::custody::{Period, day_of};
 use salus_primitives::namespace::Domain;
 use salus_primitives::reading::{Category, Observation, Pseudonym, Reading};
-use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceSecret;
 use crate::standardize::Panel;
 
-/// What one period key covers: one patient, one category, one day (UTC).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Period {
+/// What the readings have in common that are sealed under one period key, or under several of one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DayData {
     /// Whose data.
     pub subject: Pseudonym,
     /// Which kind.
     pub category: Category,
+    /// How sensitive.
+    pub sensitivity: Sensitivity,
     /// Which day: whole days since 1 January 1970, UTC.
-    pub day: u64,
+    pub day: u32,
 }
 
-impl Period {
-    /// The period `reading` belongs to.
+impl DayData {
+    /// What `reading` belongs to.
     #[must_use]
-    pub fn of(reading: &Reading) -> Self {
+    pub fn of(reading: &Reading, sensitivity: Sensitivity) -> Self {
         Self {
             subject: reading.subject,
             category: reading.category,
-            day: reading.taken_at.as_millis() / DAY_MS,
+            sensitivity,
+            day: day_of(reading.taken_at),
+        }
+    }
+
+    /// What a period belongs to.
+    #[must_use]
+    pub const fn of_period(period: &Period) -> Self {
+        Self {
+            subject: period.subject,
+            category: period.category,
+            sensitivity: period.sensitivity,
+            day: period.day,
+        }
+    }
+
+    /// A period of these data.
+    #[must_use]
+    pub const fn period(&self, generation: u64) -> Period {
+        Period {
+            subject: self.subject,
+            category: self.category,
+            sensitivity: self.sensitivity,
+            day: self.day,
+            generation,
         }
     }
 }
@@ -62,8 +89,6 @@ pub fn reading(panel: &Panel, subject: Pseudonym) -> Reading {
         observations,
     }
 }
-
-const DAY_MS: u64 = 86_400_000;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ mod bounded;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod custody;
 pub mod home;
 pub mod keys;
 pub mod relation;

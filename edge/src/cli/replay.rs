@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use salus_edge::alarm::HookKind;
+use salus_edge::deposit::{Custody, CustodyFileError};
 use salus_edge::device::{Device, DeviceError};
 use salus_edge::http::HttpUrl;
 use salus_edge::replay::{Input, Replay, ReplayError};
@@ -13,6 +14,7 @@ use salus_primitives::crypto::exchange::ExchangePublic;
 use salus_primitives::ids::GenesisHash;
 use salus_primitives::proof::ANCHOR_MAX;
 
+use super::unlock::{UnlockError, UnlockOptions};
 use super::{FileError, failure, read_file, usage_error};
 
 #[derive(Args, Debug)]
@@ -38,6 +40,11 @@ pub(crate) struct ReplayOptions {
     /// The hospital's exchange key, for which period keys are wrapped. Without it they stay in the key store.
     #[arg(long, value_name = "HEX")]
     hospital_key: Option<ExchangePublic>,
+    /// Which patient is at which bed, and who holds the keys of their records (JSON; see docs/keys.md). Without it, keys stay in the key store.
+    #[arg(long, value_name = "FILE")]
+    custody: Option<PathBuf>,
+    #[command(flatten)]
+    unlock: UnlockOptions,
     /// Where outbox and key store live; what is in them survives.
     #[arg(long, value_name = "DIR", default_value = "salus-edge-data")]
     data_dir: PathBuf,
@@ -90,6 +97,13 @@ enum OptionError {
     Device(#[from] DeviceError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("--custody {path}")]
+    Custody {
+        path: PathBuf,
+        source: CustodyFileError,
+    },
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
 }
 
 impl ReplayOptions {
@@ -142,6 +156,14 @@ impl ReplayOptions {
             nodes: self.nodes,
             devices,
             hospital_key: self.hospital_key,
+            custody: match &self.custody {
+                None => Custody::default(),
+                Some(path) => Custody::read(path).map_err(|source| OptionError::Custody {
+                    path: path.clone(),
+                    source,
+                })?,
+            },
+            unlock: self.unlock.read()?,
             anchor: self
                 .anchor
                 .as_deref()

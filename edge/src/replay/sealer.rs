@@ -1,31 +1,33 @@
 //! Seals panels and puts them into the outbox, most urgent first.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use getrandom::SysRng;
 use rand_core::{TryRng, UnwrapErr};
+use salus_primitives::access::Sensitivity;
 use salus_primitives::ids::GenesisHash;
 use salus_primitives::lane::Lane;
 use salus_primitives::reading::SealedReading;
 
 use super::sampler::Classified;
 use super::shared::Shared;
-use super::{Replay, ReplayError};
+use super::{Replay, ReplayError, clock};
+use crate::deposit::lock;
 use crate::keystore::Keystore;
 use crate::light::LightClient;
 use crate::outbox::Pushed;
-use crate::seal::{Period, pseudonym, reading};
+use crate::seal::{DayData, pseudonym, reading};
 use crate::submit::Nodes;
 
 pub(super) fn run(
     replay: &Replay,
     shared: &Shared,
     nodes: &Nodes,
-    mut keystores: Vec<Keystore>,
+    keystores: &[Mutex<Keystore>],
     panels: &Receiver<Classified>,
 ) -> Result<(), ReplayError> {
     // The envelope is bound to the chain, so its name has to be known; panels wait, and were alarmed about already.
@@ -47,7 +49,7 @@ pub(super) fn run(
             continue;
         };
         if is_room(replay, shared, classified.lane) {
-            let sealed = seal(replay, genesis, &mut keystores, classified)?;
+            let sealed = seal(replay, genesis, keystores, classified)?;
             push(shared, classified.lane, sealed)?;
             waiting.done();
         }
@@ -135,26 +137,29 @@ fn connect(
 fn seal(
     replay: &Replay,
     genesis: GenesisHash,
-    keystores: &mut [Keystore],
+    keystores: &[Mutex<Keystore>],
     classified: &Classified,
 ) -> Result<SealedReading, ReplayError> {
     let (Some(device), Some(keystore)) = (
         replay.devices.get(classified.device),
-        keystores.get_mut(classified.device),
+        keystores.get(classified.device),
     ) else {
         return Err(ReplayError::NoDevice);
     };
-    let reading = reading(
-        &classified.panel,
-        pseudonym(device.secret(), classified.panel.bed),
-    );
+    let bed = classified.panel.bed;
+    let (subject, sensitivity) = match replay.custody.at_bed(bed) {
+        Some(patient) => (patient.person, patient.sensitivity),
+        None => (pseudonym(device.secret(), bed), Sensitivity::Normal),
+    };
+    let reading = reading(&classified.panel, subject);
     // Asked before `UnwrapErr` relies on it: a system without randomness is an error, not a panic.
     let mut nonce = [0; 16];
     SysRng
         .try_fill_bytes(&mut nonce)
         .map_err(|_| ReplayError::Entropy)?;
-    let key = keystore.period_key(
-        Period::of(&reading),
+    let (_, key) = lock(keystore).period_key(
+        DayData::of(&reading, sensitivity),
+        clock(),
         replay.hospital_key.as_ref(),
         &mut UnwrapErr(SysRng),
     )?;

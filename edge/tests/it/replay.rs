@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
+use salus_edge::deposit::Custody;
 use salus_edge::device::Device;
 use salus_edge::http::HttpUrl;
 use salus_edge::replay::summary::Summary;
@@ -64,6 +65,8 @@ impl Bedside {
                 .map(|number| Device::load(&self.path(&format!("device-{number}"))).unwrap())
                 .collect(),
             hospital_key: Some(ExchangeSecret::from_bytes([7; 32]).public()),
+            custody: Custody::default(),
+            unlock: None,
             anchor: None,
             genesis: Some(self.chain.genesis()),
             data_dir: self.path("data"),

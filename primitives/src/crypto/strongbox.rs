@@ -76,6 +76,17 @@ pub enum Unlock {
     KeyFile(Zeroizing<[u8; 32]>),
 }
 
+impl Unlock {
+    /// The passphrase in a file: its first line, whatever ends it.
+    #[must_use]
+    pub fn passphrase_of_file(content: &[u8]) -> Self {
+        let line = content.split(|byte| *byte == b'\n').next();
+        let line = line.unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Self::Passphrase(Zeroizing::new(line.to_vec()))
+    }
+}
+
 /// The lock of a store: its key, encrypted. Public.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
@@ -404,6 +415,16 @@ mod tests {
             Lock::make(&passphrase(""), PassphraseCost::LEAST, &mut entropy()).err(),
             Some(StoreError::Empty)
         );
+    }
+
+    #[test]
+    fn a_passphrase_in_a_file_ends_with_its_line() {
+        let (lock, _) = locked(&passphrase("correct horse"));
+        for content in ["correct horse", "correct horse\n", "correct horse\r\nnote"] {
+            let unlock = Unlock::passphrase_of_file(content.as_bytes());
+
+            assert!(lock.open(&unlock).is_ok(), "{content:?}");
+        }
     }
 
     /// Another passphrase for the same files; the old one opens no more.

@@ -79,9 +79,6 @@ pub enum ReleaseError {
     /// It has a key that was not asked for, or one twice.
     #[error("the release has a key of handle {0} that was not asked for, or has it twice")]
     NotAsked(Handle),
-    /// No key of this device is known.
-    #[error("device {0} is not known to be registered")]
-    UnknownDevice(DeviceId),
     /// The device did not say that the handle stands for the period.
     #[error("device {0} did not sign what its handle is said to stand for")]
     NotClaimed(DeviceId),
@@ -229,7 +226,8 @@ impl Expected {
 }
 
 impl Signed<Release> {
-    /// Checks and opens a release, as who asked. `device_key` tells the keys that a device has or had, as the chain says.
+    /// Checks and opens a release, as who asked. `device_keys` tells the keys that a device has or had, as the chain says; keys of a device of which it
+    /// tells none are left out, because nothing says what they are for.
     ///
     /// A record's key is not known to be the right one until it opens the record: [`OpenedKey::open`].
     ///
@@ -265,7 +263,7 @@ impl Signed<Release> {
             }
             let keys = device_keys(&claim.device);
             if keys.is_empty() {
-                return Err(ReleaseError::UnknownDevice(claim.device));
+                continue;
             }
             let claimed = |device_key| {
                 let claim = key.claim.clone();
