@@ -2,6 +2,7 @@
 
 mod access;
 mod device;
+mod open;
 mod person;
 mod quiet;
 mod replay;
@@ -37,6 +38,8 @@ enum Command {
     Access(Box<access::AccessOptions>),
     /// Replay a file or a simulated ward, until everything is proven.
     Replay(Box<replay::ReplayOptions>),
+    /// Open records with keys that a custodian released, and print what is in them.
+    Open(Box<open::OpenOptions>),
     /// Check a receipt proof from files alone.
     Verify(verify::VerifyOptions),
 }
@@ -49,6 +52,7 @@ impl Cli {
             Command::Person(command) => command.run(),
             Command::Access(options) => options.run(),
             Command::Replay(options) => options.run(),
+            Command::Open(options) => options.run(),
             Command::Verify(options) => options.run(),
         })
     }

@@ -38,6 +38,7 @@ pub mod seal;
 pub mod deposit;
 pub mod files;
 pub mod follow;
+pub mod opening;
 pub mod submit;
 pub mod wallet;
 mod wipe;

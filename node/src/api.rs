@@ -10,6 +10,7 @@ mod connection;
 mod epochs;
 mod error;
 mod health;
+mod keys;
 mod members;
 mod proof;
 mod query;
@@ -56,6 +57,7 @@ struct Limits {
     reads: Semaphore,
     explanations: Semaphore,
     exports: Semaphore,
+    key_calls: Semaphore,
     streams: Arc<Semaphore>,
 }
 
@@ -91,6 +93,9 @@ fn for_clients() -> Router<Api> {
         .route("/v1/keys/{key}", get(members::key))
         .route("/v1/audit", post(audit::export))
         .route("/v1/access/explain", post(access::explain))
+        .route("/v1/keys/prekeys", post(keys::prekey))
+        .route("/v1/keys/deposits", post(keys::deposit))
+        .route("/v1/keys/release", post(keys::release))
         .route("/v1/genesis", get(query::genesis))
         .route("/v1/genesis.json", get(query::genesis_json))
         .route("/livez", get(health::live))
@@ -119,6 +124,7 @@ impl Api {
                 waiters: Semaphore::new(WAITERS_MAX),
                 reads: Semaphore::new(READS_MAX),
                 explanations: Semaphore::new(EXPLANATIONS_MAX),
+                key_calls: Semaphore::new(KEY_CALLS_MAX),
                 exports: Semaphore::new(EXPORTS_MAX),
                 streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             }),
@@ -199,6 +205,8 @@ const READS_MAX: usize = 16;
 const EXPLANATIONS_MAX: usize = 4;
 /// Audit exports made at a time; each may read thousands of receipts and hold [`AUDIT_EXPORT_MAX`](salus_primitives::audit::AUDIT_EXPORT_MAX) bytes.
 const EXPORTS_MAX: usize = 2;
+/// Calls of the key service at a time; they wait for one another, each for a few synced writes.
+const KEY_CALLS_MAX: usize = 32;
 /// Clients that follow a transaction's events at a time.
 const STREAMS_MAX: usize = 256;
 /// How long one may.

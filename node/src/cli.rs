@@ -6,6 +6,7 @@ mod access;
 mod audit;
 mod blockcfg;
 mod consent;
+mod custody;
 mod explain;
 mod files;
 mod genesis;
@@ -64,6 +65,9 @@ enum Command {
     /// Shows who has seen what of a person's data, with proofs.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Makes the key service of a custodian, and shows and locks it.
+    #[command(subcommand)]
+    Custody(custody::Command),
     /// Reads a FHIR Consent as rules for the patient's side to sign.
     Consent(consent::Arguments),
     /// Solves, compares and draws block configuration problems: how many verifiers, how many transactions.
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Keys(command) => keys::run(command),
+        Command::Custody(command) => custody::run(command),
         Command::Genesis(arguments) => genesis::run(arguments),
         Command::Init(arguments) => init::run(arguments),
         Command::Start(arguments) => start::run(arguments),

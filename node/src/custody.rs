@@ -1,6 +1,6 @@
 //! A custodian's key service: holds the keys of other entities' patients, and gives them to whom the chain allowed, and to nobody else (`docs/keys.md`).
 //!
-//! Part of the node, off by default. It reads final state only ([`facts`]) and keeps what it holds in an encrypted folder ([`vault`]). What
+//! Part of the node, off by default. It reads final state only ([`facts`], filled by `chain`) and keeps what it holds in an encrypted folder (`vault`). What
 //! it says is durable before it is said: a deposit before its receipt, a release before it is given, and an erasure before the chain is told. Every
 //! step is safe to repeat, so a crash at any of them is made good by doing it again.
 //!
@@ -8,7 +8,10 @@
 //! order to erase that was carried out meanwhile.
 
 mod allowance;
+pub(crate) mod chain;
 pub mod facts;
+pub mod home;
+pub(crate) mod speaker;
 mod vault;
 mod wipe;
 
@@ -77,12 +80,9 @@ pub enum Refusal {
     /// More one-time keys than a device, or an entity's devices, may ask for; or than a period may have generations.
     #[error("too many one-time keys, retry later")]
     TooMany,
-    /// There is no such final request, or it was denied.
-    #[error("there is no final request of this id that was allowed")]
+    /// There is no such final request, it was denied, or what allowed it has ended before keys were released for it: one answer for all.
+    #[error("there is no final request of this id that was allowed and is so still")]
     NotAllowed,
-    /// It was allowed, and what allowed it has ended, before keys were released for it.
-    #[error("what allowed this request has ended")]
-    Ended,
     /// It was released before, and what was released is not kept any more.
     #[error("keys were released for this request before, and the release is not kept; ask anew")]
     NotKept,
@@ -126,7 +126,6 @@ impl Refusal {
             Self::PrekeyUsed => "prekey_used",
             Self::TooMany => "too_many",
             Self::NotAllowed => "not_allowed",
-            Self::Ended => "ended",
             Self::NotKept => "not_kept",
             Self::Nothing => "nothing_deposited",
             Self::TooLarge(_) => "too_many_keys",
@@ -364,7 +363,7 @@ impl KeyService {
         }
         let recipient = match facts.recipient {
             Some(recipient) if facts.is_open => recipient,
-            Some(_) | None => return Err(Refusal::Ended),
+            Some(_) | None => return Err(Refusal::NotAllowed),
         };
         if (first..=last).all(|day| facts.is_any_erased(day, day)) {
             return Err(Refusal::Erased);
@@ -383,7 +382,7 @@ impl KeyService {
                 NotReleased::Nothing => Refusal::Nothing,
                 NotReleased::TooMany(count) => Refusal::TooLarge(count),
                 // the chain has registered a key that nothing can be wrapped for
-                NotReleased::Wrap(_) => Refusal::Ended,
+                NotReleased::Wrap(_) => Refusal::NotAllowed,
             }
         })?;
         let release =

@@ -4,6 +4,7 @@ mod progress;
 
 pub use progress::{Changes, TransactionProgress};
 
+use crate::custody::speaker::Running;
 use crate::diagnosis::Explanation;
 use crate::mempool::PoolError;
 use crate::runtime::admission::{Submission, Submissions};
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) disk: Arc<Disk>,
     pub(crate) questions: mpsc::Sender<Question>,
+    pub(crate) key_service: Option<Running>,
 }
 
 /// Transactions this node has admitted and not yet seen final, with the time they came.
@@ -490,6 +492,16 @@ impl NodeHandle {
     #[must_use]
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.shared.ledger
+    }
+
+    /// The last final height, as it grows.
+    pub(crate) fn final_heights(&self) -> watch::Receiver<Height> {
+        self.shared.final_height.clone()
+    }
+
+    /// This node's key service, if it is a custodian.
+    pub(crate) fn key_service(&self) -> Option<&Running> {
+        self.shared.key_service.as_ref()
     }
 
     /// The chain.

@@ -27,6 +27,7 @@ pub use member::{NodeMember, check_founding_keys, member_of};
 /// keys           the node's secret keys
 /// keys.next      those it goes on with once governance has rotated its keys; then they become `keys`
 /// keys.next-*    left by a rotation that was killed; used by nobody, and may be deleted
+/// custody        what a key service holds, encrypted; kept nowhere else, see docs/keys.md
 /// initialized    made once by `salus init`, and never again
 /// data/store     blocks, receipts and state; may be fetched again from the other nodes
 /// data/journal   what this validator has voted; losing it silences the validator
@@ -79,6 +80,12 @@ impl Home {
     #[must_use]
     pub fn initialized_file(&self) -> PathBuf {
         self.root.join("initialized")
+    }
+
+    /// What this member's key service holds, if it has one. Beside the data and not in them: those may be deleted and fetched again.
+    #[must_use]
+    pub fn custody_folder(&self) -> PathBuf {
+        self.root.join("custody")
     }
 
     /// Everything that grows.

@@ -14,6 +14,9 @@ mod roster;
 mod serve;
 
 use crate::api::{self, Audience};
+use crate::custody;
+use crate::custody::home::KeyServiceError;
+use crate::custody::speaker::Running;
 use crate::execution::ExecutionError;
 use crate::handle::{NodeHandle, PendingTransactions, Shared, Standing};
 use crate::home::{NodeFiles, journal_identity};
@@ -80,6 +83,9 @@ pub enum RunError {
     /// The keys cannot be replaced by those that were rotated to.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The key service cannot be opened.
+    #[error(transparent)]
+    KeyService(#[from] KeyServiceError),
     /// The state does not tell who takes part.
     #[error("the state does not tell who takes part: {0}")]
     State(#[from] StateReadError),
@@ -160,6 +166,7 @@ pub async fn run(
         lane_bytes_max: files.config.mempool.lane_bytes_max,
     };
     let origin = origin::read(&genesis, &ledger, member, replayed, limits, seeded()?)?;
+    let key_service = open_key_service(&files)?;
     // before anything runs: a port that is taken is found before the first vote
     let addresses = files.config.api;
     let operators = bind(addresses.listen).await?;
@@ -232,6 +239,7 @@ pub async fn run(
         metrics: Arc::clone(&metrics),
         disk: Arc::clone(&disk),
         questions,
+        key_service: key_service.clone(),
     });
     let handle = NodeHandle::new(shared);
 
@@ -286,6 +294,14 @@ pub async fn run(
             },
         ));
     }
+    if let Some(key_service) = key_service {
+        tracing::info!(key = %key_service.service.public_key(), "this node is a custodian: its key service runs");
+        let running = key_service.run(handle.clone(), stopping.clone());
+        apis.spawn(async move {
+            running.await;
+            Ok(())
+        });
+    }
     // the last handles must go with the API
     drop((handle, metrics));
 
@@ -332,6 +348,24 @@ pub async fn run(
         .map_err(|source| store_error(&files, source))?;
     tracing::info!(height = %ledger.head().height, "stopped");
     Ok(ended)
+}
+
+/// Opens the key service, if `node.toml` says that there is one.
+fn open_key_service(files: &NodeFiles) -> Result<Option<Running>, RunError> {
+    let Some(unlock) = &files.config.custody else {
+        return Ok(None);
+    };
+    let entity = files.member.entity;
+    let service = custody::home::open(
+        &files.home.custody_folder(),
+        &unlock.within(files.home.root()),
+        files.genesis.hash,
+        entity,
+    )?;
+    Ok(Some(Running {
+        service: Arc::new(service),
+        entity,
+    }))
 }
 
 /// The keys to run with: those that wait in the home if the chain names them for this member, else the others. Once no set in force

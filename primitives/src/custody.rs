@@ -41,6 +41,7 @@ use crate::reading::{Category, Handle, Pseudonym, Reading};
 use crate::signed::Signable;
 use crate::time::Timestamp;
 use crate::transaction::TxId;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// What one period key covers, on one device: one patient, one kind of data, one sensitivity, one day at most.

@@ -13,7 +13,6 @@ use super::{Replay, ReplayError, clock};
 use crate::deposit::{Depositor, lock};
 use crate::http::HttpKeyServices;
 use crate::keystore::Keystore;
-use crate::light::LightClient;
 
 /// Until the run ends, and once more then: what was sealed last is deposited too, if custodians are there.
 pub(super) fn run(

@@ -15,7 +15,7 @@ use salus_primitives::lanes::{
 };
 use salus_primitives::merkle::{MerkleProof, MerkleTree};
 use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof};
-use salus_primitives::receipt::{Outcome, Receipt, receipt_root};
+use salus_primitives::receipt::{Event, Outcome, Receipt, receipt_root};
 use salus_primitives::signed::Signed;
 use salus_primitives::state::StateRoot;
 use salus_primitives::time::Timestamp;
@@ -87,6 +87,17 @@ impl Chain {
         transaction: &SignedTransaction,
         outcome: Outcome,
     ) -> Vec<u8> {
+        self.finalize_with(epoch, transaction, outcome, Vec::new())
+    }
+
+    /// The same, with what the transaction made known.
+    pub(crate) fn finalize_with(
+        &self,
+        epoch: Epoch,
+        transaction: &SignedTransaction,
+        outcome: Outcome,
+        events: Vec<Event>,
+    ) -> Vec<u8> {
         let (header, block) = self.block(epoch, transaction);
         let receipts: Vec<Receipt> = (0_u32..)
             .zip(&block)
@@ -95,7 +106,7 @@ impl Chain {
                 index,
                 lane: transaction.body.lane,
                 outcome,
-                events: Vec::new(),
+                events: events.clone(),
             })
             .collect();
         let next = Header {

@@ -6,4 +6,5 @@ mod node;
 mod command_line;
 mod follow;
 mod light;
+mod opening;
 mod replay;

@@ -1,5 +1,6 @@
 //! How the API says no: an HTTP status, and a body that programs can read.
 
+use crate::custody::Refusal;
 use crate::handle::AdmitError;
 use crate::mempool::PoolError;
 use axum::Json;
@@ -92,6 +93,26 @@ impl Refused {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
             "a transaction is sent as application/octet-stream",
+        )
+    }
+
+    pub(super) fn other_content_type(expected: &'static str) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            format!("this is sent as {expected}"),
+        )
+    }
+
+    pub(super) fn bad_message(expected: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", expected)
+    }
+
+    pub(super) fn no_key_service() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no_key_service",
+            "this node is no custodian",
         )
     }
 
@@ -241,6 +262,30 @@ impl From<&AdmitError> for Refused {
     }
 }
 
+/// Who is not entitled: 403. It is not there, or not yet: 404. It contradicts what is there: 409. It is gone for good: 410. Too much: 413 or 429. The
+/// service is not ready: 503.
+impl From<&Refusal> for Refused {
+    fn from(refusal: &Refusal) -> Self {
+        let status = match refusal {
+            Refusal::NotEntitled | Refusal::NotAllowed => StatusCode::FORBIDDEN,
+            Refusal::UnknownPrekey | Refusal::Nothing => StatusCode::NOT_FOUND,
+            Refusal::PrekeyUsed => StatusCode::CONFLICT,
+            Refusal::Erased | Refusal::NotKept => StatusCode::GONE,
+            Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::NotRegistered => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Chain(_) | Refusal::Vault(_) | Refusal::Broken => {
+                return Self::unreadable(refusal);
+            }
+        };
+        let refused = Self::new(status, refusal.reason(), refusal.to_string());
+        match refusal {
+            Refusal::TooMany => refused.after(TOO_MANY_RETRY_AFTER),
+            _ => refused,
+        }
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let message: String = self.message.chars().take(MESSAGE_MAX).collect();
@@ -265,6 +310,7 @@ impl IntoResponse for Refused {
     }
 }
 
+const TOO_MANY_RETRY_AFTER: Duration = Duration::from_secs(60);
 const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
 /// Most characters of a message.
 const MESSAGE_MAX: usize = 300;

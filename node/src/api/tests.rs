@@ -2,6 +2,7 @@
 
 mod chain;
 mod epochs;
+mod keys;
 mod limits;
 mod members;
 mod operation;
@@ -10,6 +11,7 @@ mod submitting;
 mod tiers;
 
 use super::{Api, Audience};
+use crate::custody::speaker::Running;
 use crate::handle::{
     AdmitError, DiskStatus, NodeHandle, NodeStatus, PeerStatus, PendingTransactions, Shared,
     Standing,
@@ -65,6 +67,10 @@ impl Node {
     }
 
     async fn of(chain: Chain) -> Self {
+        Self::custodian(chain, None).await
+    }
+
+    async fn custodian(chain: Chain, key_service: Option<Running>) -> Self {
         let network_id = NetworkId::new(*chain.genesis.hash.as_bytes());
         let address = "/ip4/127.0.0.1/tcp/0".parse().expect("an address");
         let (network, inbound) = Network::start(
@@ -94,6 +100,7 @@ impl Node {
             metrics: Arc::clone(&metrics),
             disk: Arc::clone(&disk),
             questions,
+            key_service,
         }));
         let (stop, stopping) = watch::channel(false);
         let api = Api::new(handle.clone(), Arc::clone(&metrics), stopping);

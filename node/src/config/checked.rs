@@ -1,7 +1,10 @@
 //! The configuration as the code uses it: parsed, in range, without contradictions.
 
 use super::ConfigError;
-use super::file::{ApiSection, FileConfig, NetworkSection, NewConfig, NodeSection, PeerEntry};
+use super::file::{
+    ApiSection, CustodySection, FileConfig, NetworkSection, NewConfig, NodeSection, PeerEntry,
+};
+use crate::custody::home::UnlockFile;
 use salus_contracts::genesis::GenesisMember;
 use salus_contracts::native::identity::name_is_valid;
 use salus_network::Multiaddr;
@@ -27,6 +30,8 @@ pub struct NodeConfig {
     pub mempool: MempoolConfig,
     /// What is kept on disk.
     pub storage: StorageConfig,
+    /// What opens the key service, if the node has one. A relative path is within the home.
+    pub custody: Option<UnlockFile>,
 }
 
 /// An address of another member's node.
@@ -173,6 +178,7 @@ impl NodeConfig {
                     salus_primitives::transaction::TRANSACTION_MAX..=4 * 1024 * 1024 * 1024,
                 )?,
             },
+            custody: custody(file.custody)?,
             storage: StorageConfig {
                 disk_reserve_bytes: within(
                     "storage.disk_reserve_mb",
@@ -182,6 +188,19 @@ impl NodeConfig {
                     * MEBIBYTE,
             },
         })
+    }
+}
+
+fn custody(section: CustodySection) -> Result<Option<UnlockFile>, ConfigError> {
+    match (section.key_file, section.passphrase_file) {
+        (None, None) => Ok(None),
+        (Some(path), None) => Ok(Some(UnlockFile::Key(path))),
+        (None, Some(path)) => Ok(Some(UnlockFile::Passphrase(path))),
+        (Some(_), Some(_)) => Err(refuse(
+            "custody.passphrase_file",
+            "custody.key_file is set too",
+            "set the one that the key service was locked with",
+        )),
     }
 }
 

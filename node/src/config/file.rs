@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -15,6 +15,7 @@ pub(super) struct FileConfig {
     pub(super) log: LogSection,
     pub(super) mempool: MempoolSection,
     pub(super) storage: StorageSection,
+    pub(super) custody: CustodySection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,6 +65,13 @@ pub(super) struct MempoolSection {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct StorageSection {
     pub(super) disk_reserve_mb: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CustodySection {
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) passphrase_file: Option<PathBuf>,
 }
 
 impl FileConfig {
@@ -146,6 +154,11 @@ listen = {api}
 [storage]
 # Room to be kept free on the disk of the data folder, in MiB. With less the node votes no more, until there is room.
 #disk_reserve_mb = {reserve}
+
+[custody]
+# The key service of a custodian, which `salus custody init` makes, runs if one of these is set: the file that opens it, of mode 600.
+#key_file = \"/etc/salus/custody-key\"
+#passphrase_file = \"/run/credentials/salus/passphrase\"
 
 # Where the other members' nodes are. One of each pair must know the other's address; let all know all.
 ",

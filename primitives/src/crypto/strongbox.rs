@@ -9,6 +9,8 @@
 
 use crate::codec::{self, Blob, CodecError};
 use crate::namespace::Domain;
+use alloc::string::String;
+use alloc::vec::Vec;
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};

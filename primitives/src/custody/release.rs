@@ -12,9 +12,10 @@ use crate::namespace::Domain;
 use crate::reading::{Handle, OpenError, PeriodKey, Reading, ReadingId, SealedReading};
 use crate::signed::{BadSignature, Signable, Signed};
 use crate::transaction::TxId;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// What a custodian gives for a request that the chain allowed. Given again, it is the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

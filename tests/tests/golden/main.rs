@@ -7,6 +7,7 @@ mod access;
 mod contracts;
 mod coverage;
 mod identity;
+mod custody;
 mod messages;
 mod types;
 mod vectors;
@@ -51,6 +52,8 @@ fn groups() -> BTreeMap<&'static str, Vec<Built>> {
         ("staking", contracts::staking_stored_and_made_known()),
         ("blockcfg", contracts::blockcfg()),
         ("governance", contracts::governance_stored_and_made_known()),
+        ("custody", custody::messages()),
+        ("at_rest", custody::at_rest()),
         ("validators", types::validators()),
         ("parameters", types::parameters()),
         ("consensus", messages::consensus()),

@@ -1,6 +1,6 @@
 //! A chain of four validators with real signatures, in memory.
 
-use crate::execution::epoch_config;
+use crate::execution::{Execution, epoch_config};
 use salus_contracts::native::{blockcfg, staking};
 use salus_genesis::block::GenesisBlock;
 use salus_genesis::instant::Instant;
@@ -174,6 +174,26 @@ impl Chain {
             })
             .expect("commits");
         ids
+    }
+
+    /// Commits a block of real transactions, executed as a node does it.
+    pub(super) fn execute(
+        &self,
+        time: Timestamp,
+        transactions: Vec<SignedTransaction>,
+    ) -> Vec<Receipt> {
+        let mut header = self.header(&self.ledger.head(), &transactions, None);
+        header.time = time;
+        let certificate = self.finalization(&header);
+        let id = header.id();
+        let block = Arc::new(Block {
+            header,
+            transactions,
+        });
+        let mut execution = Execution::new(Arc::clone(&self.ledger));
+        execution.execute(id, &block).expect("executes");
+        let committed = execution.commit(id, Some(&certificate)).expect("commits");
+        committed.receipts
     }
 
     pub(super) fn transaction(&self, height: Height, index: u32) -> SignedTransaction {

@@ -151,10 +151,10 @@ fn nothing_is_released_after_revocation_expiry_or_denial() {
     world.deposit(period()).expect("deposited");
 
     world.allowed.is_open = false;
-    assert_eq!(world.release().expect_err("ended").reason(), "ended");
+    assert_eq!(world.release().expect_err("ended").reason(), "not_allowed");
     world.allowed.is_open = true;
     world.allowed.recipient = None;
-    assert_eq!(world.release().expect_err("ended").reason(), "ended");
+    assert_eq!(world.release().expect_err("ended").reason(), "not_allowed");
     let denied = world
         .service
         .release(REQUEST, |_| Ok(None), &mut entropy(2));
