@@ -6,8 +6,8 @@
 mod access;
 mod contracts;
 mod coverage;
-mod identity;
 mod custody;
+mod identity;
 mod messages;
 mod types;
 mod vectors;
