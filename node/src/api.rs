@@ -14,7 +14,9 @@ mod keys;
 mod members;
 mod proof;
 mod query;
+mod records;
 mod server;
+mod state;
 mod submit;
 mod tiers;
 mod views;
@@ -77,10 +79,13 @@ fn for_clients() -> Router<Api> {
         .route("/v1/transactions/{id}", get(query::transaction))
         .route("/v1/transactions/{id}/receipt", get(proof::receipt))
         .route("/v1/transactions/{id}/proof", get(proof::proof))
+        .route("/v1/transactions/{id}/record", get(records::proof))
         .route("/v1/transactions/{id}/attestation", get(tiers::attestation))
         .route("/v1/transactions/{id}/events", get(tiers::events))
         .route("/v1/headers/{block}", get(query::header))
         .route("/v1/headers/{block}/finality", get(proof::finality))
+        .route("/v1/records/{handle}", get(records::by_handle))
+        .route("/v1/state/{contract}/{key}/proof", get(state::proof))
         .route("/v1/head", get(query::head))
         .route("/v1/epochs", get(epochs::changes))
         .route("/v1/epochs/{epoch}", get(epochs::change))

@@ -14,6 +14,7 @@ mod init;
 mod keys;
 mod lanes;
 mod localnet;
+mod proof;
 mod quiet;
 mod start;
 mod status;
@@ -56,6 +57,9 @@ enum Command {
     Lanes(lanes::Lanes),
     /// Shows the proposals that members can sign.
     Proposals(views::Proposals),
+    /// Fetches proofs into files, for those who trust no node: `salus-edge verify` checks them.
+    #[command(subcommand)]
+    Proof(proof::Command),
     /// Makes, submits and follows transactions.
     #[command(subcommand)]
     Tx(tx::Command),
@@ -96,6 +100,7 @@ fn run(cli: Cli) -> ExitCode {
         Command::Validators(validators) => validators.run(),
         Command::Lanes(lanes) => lanes.run(),
         Command::Proposals(proposals) => proposals.run(),
+        Command::Proof(command) => proof::run(command),
         Command::Tx(command) => tx::run(command),
         Command::Access(command) => access::run(command),
         Command::Audit(command) => audit::run(command),

@@ -10,13 +10,14 @@ use salus_primitives::audit::AUDIT_EXPORT_MAX;
 use salus_primitives::codec;
 use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::hash::Digest;
-use salus_primitives::ids::{EntityId, Epoch, GenesisHash, Height};
+use salus_primitives::ids::{ContractId, EntityId, Epoch, GenesisHash, Height};
 use salus_primitives::lanes::EpochLanes;
 use salus_primitives::proof::{ANCHOR_MAX, GenesisAnchor};
 use salus_primitives::reading::Pseudonym;
 use salus_primitives::transaction::TxId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::time::Duration;
 
 pub use views::{
@@ -67,6 +68,44 @@ pub enum ClientError {
         /// What was not understood.
         problem: String,
     },
+}
+
+/// What can be proven, as the API names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProofPath {
+    /// What became of a transaction.
+    Receipt(TxId),
+    /// The record that a transaction made.
+    Record(TxId),
+    /// What the authenticated state holds under a key, after a block or in the newest state that can be proven.
+    State {
+        /// Whose state.
+        contract: ContractId,
+        /// The contract's own key.
+        key: Vec<u8>,
+        /// After which block.
+        height: Option<Height>,
+    },
+}
+
+impl fmt::Display for ProofPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Receipt(id) => write!(f, "/v1/transactions/{id}/proof"),
+            Self::Record(id) => write!(f, "/v1/transactions/{id}/record"),
+            Self::State {
+                contract,
+                key,
+                height,
+            } => {
+                write!(f, "/v1/state/{contract}/{}/proof", hex::encode(key))?;
+                match height {
+                    Some(height) => write!(f, "?height={height}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -371,6 +410,15 @@ impl ApiClient {
             .send(question.to_string().as_bytes());
         let body = self.answer(response)?;
         serde_json::from_slice(&body).map_err(|error| self.malformed(path, &error))
+    }
+
+    /// The encoded proof of what becomes of a transaction, of the record it makes, or of a key of the state, by its path in the API. It
+    /// is for who checks it.
+    ///
+    /// # Errors
+    /// [`ClientError`]; refused with `not_yet` and `pruned` where there is no proof yet, or no more.
+    pub fn proof(&self, path: &ProofPath) -> Result<Vec<u8>, ClientError> {
+        self.get(&path.to_string(), Duration::ZERO)
     }
 
     fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

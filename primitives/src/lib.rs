@@ -50,9 +50,11 @@ pub mod audit;
 pub mod epoch;
 pub mod merkle;
 pub mod proof;
+pub mod records;
 pub mod state;
 pub mod state_tree;
 
+pub mod conflict;
 pub mod light;
 
 mod hexadecimal;

@@ -12,7 +12,10 @@ use crate::validators::ValidatorSet;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+mod value;
+
 pub use crate::state_tree::StateProof;
+pub use value::{AtHeight, STATE_KEY_MAX, STATE_PROOF_MAX, STATE_VALUE_MAX, StateValueProof};
 
 /// Something that was checked against a final header, and at which height.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,45 @@ impl<T> Proven<T> {
     #[must_use]
     pub const fn value(&self) -> &T {
         &self.value
+    }
+
+    /// The value alone.
+    #[must_use]
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// What follows from what was proven. Only what follows from the value alone is proven with it.
+    #[must_use]
+    pub fn map<U>(self, follows: impl FnOnce(T) -> U) -> Proven<U> {
+        Proven {
+            value: follows(self.value),
+            height: self.height,
+            block: self.block,
+            epoch: self.epoch,
+            weight: self.weight,
+        }
+    }
+
+    /// The same where it may fail, as with a value that is decoded.
+    ///
+    /// # Errors
+    /// What `follows` says.
+    pub fn try_map<U, E>(self, follows: impl FnOnce(T) -> Result<U, E>) -> Result<Proven<U>, E> {
+        let Self {
+            value,
+            height,
+            block,
+            epoch,
+            weight,
+        } = self;
+        Ok(Proven {
+            value: follows(value)?,
+            height,
+            block,
+            epoch,
+            weight,
+        })
     }
 
     /// The height it belongs to.
@@ -147,6 +189,23 @@ pub enum ProofError {
     /// The transaction is not in the block.
     #[error("the transaction is not under the transaction root of its header")]
     Transaction,
+    /// The value, or its absence, is not what the header commits to.
+    #[error("the value is not what the state root of the next header commits to")]
+    State,
+    /// A key or a value longer than any in the state.
+    #[error("a key has at most {STATE_KEY_MAX} bytes and a value at most {STATE_VALUE_MAX}")]
+    StateSize,
+    /// The proof is about another key.
+    #[error("the proof is about another key than the one asked for")]
+    OtherKey,
+    /// The proof is of the state of another time: an old answer, which may have been true then.
+    #[error("the proof is of the state after height {found}, asked for was {expected}")]
+    OtherHeight {
+        /// After which block.
+        found: Height,
+        /// After which one it was asked for.
+        expected: AtHeight,
+    },
     /// The proof is about another transaction.
     #[error("the proof is about transaction {found}, not {expected}")]
     OtherTransaction {
@@ -256,4 +315,4 @@ impl ReceiptProof {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -135,6 +135,43 @@ fn bit(path: &[u8; 32], depth: usize) -> bool {
         .is_some_and(|byte| byte & (0x80 >> (depth % 8)) != 0)
 }
 
+/// The proof of a key, made the slow way: siblings from hashing every subtree beside the path.
+#[cfg(test)]
+fn prove(leaves: &[([u8; 32], [u8; 32])], path: &[u8; 32]) -> StateProof {
+    let mut leaves = leaves;
+    let mut siblings = Vec::new();
+    while leaves.len() > 1 {
+        let depth = siblings.len();
+        let split = leaves.partition_point(|(key, _)| !bit(key, depth));
+        let (left, right) = leaves.split_at(split);
+        let (on, beside) = if bit(path, depth) {
+            (right, left)
+        } else {
+            (left, right)
+        };
+        siblings.push(Digest(subtree(beside, depth + 1)));
+        leaves = on;
+    }
+    siblings.reverse();
+    StateProof {
+        leaf: leaves.first().copied(),
+        siblings,
+    }
+}
+
+/// The proof of a key over a whole state.
+#[cfg(test)]
+pub(crate) fn tree_with_proof<'a>(
+    values: impl IntoIterator<Item = (&'a StateKey, &'a [u8])>,
+    path: &[u8; 32],
+) -> StateProof {
+    let leaves: BTreeMap<_, _> = values
+        .into_iter()
+        .map(|(key, value)| (key_hash(key), value_hash(value)))
+        .collect();
+    prove(&leaves.into_iter().collect::<Vec<_>>(), path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,29 +219,6 @@ mod tests {
             root_of([(&key(1), b"old".as_slice()), (&key(1), b"new")]),
             root_of([(&key(1), b"new".as_slice())])
         );
-    }
-
-    /// The proof of a key, made the slow way: siblings from hashing every subtree beside the path.
-    fn prove(leaves: &[([u8; 32], [u8; 32])], path: &[u8; 32]) -> StateProof {
-        let mut leaves = leaves;
-        let mut siblings = Vec::new();
-        while leaves.len() > 1 {
-            let depth = siblings.len();
-            let split = leaves.partition_point(|(key, _)| !bit(key, depth));
-            let (left, right) = leaves.split_at(split);
-            let (on, beside) = if bit(path, depth) {
-                (right, left)
-            } else {
-                (left, right)
-            };
-            siblings.push(Digest(subtree(beside, depth + 1)));
-            leaves = on;
-        }
-        siblings.reverse();
-        StateProof {
-            leaf: leaves.first().copied(),
-            siblings,
-        }
     }
 
     proptest! {

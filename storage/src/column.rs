@@ -28,6 +28,8 @@ pub enum Column {
     EpochEnds,
     /// contract (2), topic (2), height (8), receipt (4), event (4) -> the event's data.
     Events,
+    /// handle (32), height (8), index in the block (4) -> nothing: a transaction that recorded a reading of that handle.
+    Records,
     /// contract (2), key -> latest value of the authenticated space.
     StateTree,
     /// contract (2), key -> latest value of the index space.
@@ -43,7 +45,7 @@ pub enum Column {
 
 impl Column {
     /// All columns.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Meta,
         Self::Blocks,
         Self::Headers,
@@ -54,6 +56,7 @@ impl Column {
         Self::Epochs,
         Self::EpochEnds,
         Self::Events,
+        Self::Records,
         Self::StateTree,
         Self::StateIndex,
         Self::StateUndo,
@@ -75,6 +78,7 @@ impl Column {
             Self::Epochs => "epochs",
             Self::EpochEnds => "epoch_ends",
             Self::Events => "events",
+            Self::Records => "records",
             Self::StateTree => "state_tree",
             Self::StateIndex => "state_index",
             Self::StateUndo => "state_undo",
@@ -97,6 +101,7 @@ impl Column {
             | Self::Epochs
             | Self::EpochEnds
             | Self::Events
+            | Self::Records
             | Self::StateTree
             | Self::StateIndex
             | Self::StateUndo

@@ -20,7 +20,7 @@ use crate::error::StoreError;
 use crate::state::StateView;
 use crate::store::{Direction, Durability, KeyRange, Read, Store};
 use crate::tree::{Tree, TreeDelta, TreeError};
-use crate::{events, record, schema, state, tree};
+use crate::{events, record, records, schema, state, tree};
 use salus_primitives::block::{Block, Header};
 use salus_primitives::certificate::{Certificate, Statement};
 use salus_primitives::epoch::EpochConfig;
@@ -30,7 +30,7 @@ use salus_primitives::state::{StateRoot, WriteSet};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use reads::TransactionPosition;
+pub use reads::{RecordsPage, TransactionPosition};
 pub use snapshot::Snapshot;
 
 /// The final chain and the state after its last block. Shared: reads go on while a block is committed.
@@ -439,6 +439,7 @@ fn stage_block(
         epochs::stage_end(batch, &block.block.header, elected);
     }
     events::stage(batch, height, block.receipts);
+    records::stage(batch, height, block.receipts);
     state::stage(store, batch, height, block.writes)?;
     block.tree.stage(batch);
     record::put_encoded(batch, Column::Meta, HEAD_KEY, head);

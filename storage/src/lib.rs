@@ -23,6 +23,7 @@ mod record;
 mod schema;
 
 pub mod events;
+mod records;
 pub mod state;
 pub mod tree;
 

@@ -14,52 +14,15 @@ use crate::contract::Contract;
 use crate::error::{ContractError, stable_errors};
 use crate::slot::Slot;
 use salus_primitives::calls::{RECORDS, RecordsCall};
-use salus_primitives::ids::{ContractId, DeviceId, Height};
-use salus_primitives::reading::{Handle, ReadingId};
+use salus_primitives::ids::{ContractId, DeviceId};
+use salus_primitives::reading::ReadingId;
 use salus_primitives::state::{StateRead, StateReadError};
-use salus_primitives::transaction::TxId;
-use serde::{Deserialize, Serialize};
+
+pub use salus_primitives::records::{FirstRecord, RECORDED, REPEATED, RecordsEvent};
 
 /// The contract, see the module.
 #[derive(Debug)]
 pub enum Records {}
-
-/// Where a reading was first recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FirstRecord {
-    /// The height of its block.
-    pub height: Height,
-    /// Its transaction.
-    pub transaction: TxId,
-}
-
-/// What the contract makes known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RecordsEvent {
-    /// Topic 1: a reading was recorded.
-    Recorded {
-        /// The device that sealed it.
-        device: DeviceId,
-        /// Stands for (relation, category, period).
-        handle: Handle,
-        /// Names the reading.
-        reading: ReadingId,
-    },
-    /// Topic 2: a reading came again; the first record stands.
-    Repeated {
-        /// The device that sealed it.
-        device: DeviceId,
-        /// Names the reading.
-        reading: ReadingId,
-        /// Where it was first recorded.
-        first: FirstRecord,
-    },
-}
-
-/// Topic of [`RecordsEvent::Recorded`].
-pub const RECORDED: u16 = 1;
-/// Topic of [`RecordsEvent::Repeated`].
-pub const REPEATED: u16 = 2;
 
 impl ContractEvent for RecordsEvent {
     fn topic(&self) -> u16 {

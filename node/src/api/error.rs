@@ -6,6 +6,7 @@ use crate::mempool::PoolError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use salus_primitives::ids::Height;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -188,6 +189,26 @@ impl Refused {
     /// It may exist later.
     pub(super) fn not_yet(what: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_yet", what)
+    }
+
+    /// A state that no final block commits to yet.
+    pub(super) fn state_not_yet(head: Height) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_yet",
+            format!(
+                "the state after a block can be proven once the next block is final; the highest final block is {head}"
+            ),
+        )
+    }
+
+    /// A state that was kept once.
+    pub(super) fn state_pruned(oldest: Height) -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "pruned",
+            format!("this node proves the state after heights from {oldest} on"),
+        )
     }
 
     /// It is not here, and will not be.

@@ -108,4 +108,4 @@ async fn proof_when_there(
     }
 }
 
-const NOT_PROVABLE: &str = "the block after the transaction's is not final yet";
+pub(super) const NOT_PROVABLE: &str = "the block after the transaction's is not final yet";

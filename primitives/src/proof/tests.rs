@@ -19,13 +19,13 @@ use proptest::prelude::*;
 /// One way to change a value.
 type Change<T> = fn(&mut T);
 
-const EPOCH: Epoch = Epoch::new(1);
+pub(crate) const EPOCH: Epoch = Epoch::new(1);
 
-fn key(n: u8) -> SecretKey {
+pub(crate) fn key(n: u8) -> SecretKey {
     SecretKey::from_seed([n; 32])
 }
 
-fn validators(epoch: Epoch) -> ValidatorSet {
+pub(crate) fn validators(epoch: Epoch) -> ValidatorSet {
     let validators = (0u8..4)
         .map(|n| Validator {
             entity: EntityId([n; 32]),
@@ -37,14 +37,14 @@ fn validators(epoch: Epoch) -> ValidatorSet {
     ValidatorSet::new(epoch, validators).expect("legal")
 }
 
-fn first(epoch: Epoch) -> EpochConfig {
+pub(crate) fn first(epoch: Epoch) -> EpochConfig {
     EpochConfig {
         validators: validators(epoch),
         lanes: crate::lanes::tests::lanes(epoch),
     }
 }
 
-fn genesis_header() -> Header {
+pub(crate) fn genesis_header() -> Header {
     Header {
         height: Height::ZERO,
         epoch: Epoch::ZERO,
@@ -62,12 +62,12 @@ fn genesis_header() -> Header {
     }
 }
 
-fn genesis() -> GenesisHash {
+pub(crate) fn genesis() -> GenesisHash {
     genesis_header().genesis_hash().expect("block 0")
 }
 
 /// The next header, empty unless changed.
-fn child(parent: &Header) -> Header {
+pub(crate) fn child(parent: &Header) -> Header {
     Header {
         height: parent.height.next(),
         epoch: EPOCH,
@@ -86,7 +86,7 @@ fn child(parent: &Header) -> Header {
     }
 }
 
-fn certify(statement: Statement, seats: &[u8]) -> Certificate {
+pub(crate) fn certify(statement: Statement, seats: &[u8]) -> Certificate {
     let digest = signing_digest(Statement::DOMAIN, genesis(), &statement.content());
     Certificate {
         statement,
@@ -97,7 +97,7 @@ fn certify(statement: Statement, seats: &[u8]) -> Certificate {
     }
 }
 
-fn finalize(header: &Header) -> Certificate {
+pub(crate) fn finalize(header: &Header) -> Certificate {
     certify(
         Statement::Finalize {
             epoch: header.epoch,

@@ -2,18 +2,22 @@
 
 use super::reads::{scan_finalization, scan_headers};
 use super::{Ledger, LedgerError, TransactionPosition, read_head};
-use crate::column::{Column, height_key};
+use crate::column::{Column, height_key, leading_height};
 use crate::error::StoreError;
 use crate::record;
 use crate::state::StateView;
-use crate::store::Read;
+use crate::store::{Direction, KeyRange, Read};
 use crate::tree::Tree;
 use salus_primitives::block::Block;
+use salus_primitives::codec::Blob;
 use salus_primitives::crypto::sign::Signature;
 use salus_primitives::ids::Height;
 use salus_primitives::merkle::MerkleTree;
-use salus_primitives::proof::{FinalityProof, HEADERS_MAX, ReceiptProof, StateProof};
+use salus_primitives::proof::{
+    FinalityProof, HEADERS_MAX, ReceiptProof, StateProof, StateValueProof,
+};
 use salus_primitives::receipt::Receipt;
+use salus_primitives::records::RecordProof;
 use salus_primitives::state::StateKey;
 use salus_primitives::transaction::{SignedTransaction, TxId};
 use std::collections::VecDeque;
@@ -63,6 +67,35 @@ impl Ledger {
             })
     }
 
+    /// Proves that a transaction recorded a reading, or whatever else it did. `None` as with [`Ledger::receipt_proof`].
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub fn record_proof(&self, id: &TxId) -> Result<Option<RecordProof>, LedgerError> {
+        let Some(receipt) = self.receipt_proof(id)? else {
+            return Ok(None);
+        };
+        let Some(TransactionPosition { height, index }) = self.transaction_position(id)? else {
+            return Ok(None);
+        };
+        let transaction = self
+            .block(height)?
+            .and_then(|block| {
+                block
+                    .transactions
+                    .get(usize::try_from(index).ok()?)
+                    .cloned()
+            })
+            .ok_or_else(|| {
+                let reason = "points behind the end of its block";
+                StoreError::corrupt(Column::Transactions, id.as_bytes(), reason)
+            })?;
+        Ok(Some(RecordProof {
+            transaction,
+            receipt,
+        }))
+    }
+
     /// Whether what became of the transactions of the block at a height can be proven: a block after it is final, and so is known
     /// to be.
     ///
@@ -89,12 +122,60 @@ impl Ledger {
         height: Height,
         key: &StateKey,
     ) -> Result<(Option<Vec<u8>>, StateProof), LedgerError> {
+        let store = self.store.snapshot();
+        let head = read_head(&*store)?.height;
+        self.value_with_proof(&*store, head, height, key)
+    }
+
+    /// The same with the proof that the header which commits to it is final: what a light client checks.
+    ///
+    /// Without a height, of the newest state that can be proven with one header. `None` if no block after `height` is known to be final
+    /// yet.
+    ///
+    /// # Errors
+    /// As [`Ledger::state_proof`].
+    ///
+    /// # Panics
+    /// As [`Ledger::state_proof`].
+    pub fn state_value_proof(
+        &self,
+        key: &StateKey,
+        height: Option<Height>,
+    ) -> Result<Option<StateValueProof>, LedgerError> {
+        let store = self.store.snapshot();
+        let head = read_head(&*store)?.height;
+        let height = match height {
+            Some(height) => height,
+            None => match newest_finalization(&*store)?.and_then(Height::previous) {
+                Some(height) => height,
+                None => return Ok(None),
+            },
+        };
+        let (value, tree) = self.value_with_proof(&*store, head, height, key)?;
+        let next = height.next();
+        let Some(finality) = finality(&*store, next, next)? else {
+            return Ok(None);
+        };
+        Ok(Some(StateValueProof {
+            contract: key.contract,
+            key: Blob(key.key.clone()),
+            value: value.map(Blob),
+            tree,
+            finality,
+        }))
+    }
+
+    fn value_with_proof(
+        &self,
+        store: &dyn Read,
+        head: Height,
+        height: Height,
+        key: &StateKey,
+    ) -> Result<(Option<Vec<u8>>, StateProof), LedgerError> {
         assert!(
             key.space == salus_primitives::state::Space::Tree,
             "only the tree space has proofs"
         );
-        let store = self.store.snapshot();
-        let head = read_head(&*store)?.height;
         if height > head {
             return Err(LedgerError::Future { height, head });
         }
@@ -102,8 +183,8 @@ impl Ledger {
         if height < oldest {
             return Err(LedgerError::Pruned { height, oldest });
         }
-        let value = StateView::new(&*store).value_at(key, height, head)?;
-        let proof = Tree::new(&*store).prove(height, key)?;
+        let value = StateView::new(store).value_at(key, height, head)?;
+        let proof = Tree::new(store).prove(height, key)?;
         Ok((value, proof))
     }
 
@@ -135,6 +216,17 @@ impl Ledger {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The highest block with a certificate of its own.
+fn newest_finalization(store: &dyn Read) -> Result<Option<Height>, StoreError> {
+    let newest = store.scan(
+        Column::Certificates,
+        &KeyRange::from(height_key(Height::ZERO)),
+        Direction::Descending,
+        1,
+    )?;
+    Ok(newest.first().and_then(|(key, _)| leading_height(key)))
 }
 
 /// Headers from `from` up to the first one at or above `at_least` that has a certificate.

@@ -4,14 +4,16 @@ use super::{Ledger, LedgerError};
 use crate::column::{Column, height_key, leading_height};
 use crate::error::StoreError;
 use crate::events::{self, IndexedEvent};
-use crate::record;
 use crate::store::{Direction, KeyRange, Read};
+use crate::{record, records};
 use salus_primitives::block::{Block, Header};
 use salus_primitives::certificate::Certificate;
+use salus_primitives::codec;
 use salus_primitives::ids::{BlockId, ContractId, Height};
+use salus_primitives::reading::Handle;
 use salus_primitives::receipt::Receipt;
 use salus_primitives::state::Space;
-use salus_primitives::transaction::TxId;
+use salus_primitives::transaction::{SignedTransaction, TxId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Where a transaction stands in the chain.
@@ -21,6 +23,32 @@ pub struct TransactionPosition {
     pub height: Height,
     /// Its index in the block.
     pub index: u32,
+}
+
+/// Some records of a handle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordsPage {
+    /// Their transactions as they stand in the chain, in its order.
+    pub records: Vec<(TransactionPosition, SignedTransaction)>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<TransactionPosition>,
+}
+
+impl TransactionPosition {
+    /// The first position of a height.
+    #[must_use]
+    pub const fn start_of(height: Height) -> Self {
+        Self { height, index: 0 }
+    }
+
+    /// The position after this one; the last one of all is its own.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self.index.checked_add(1) {
+            Some(index) => Self { index, ..self },
+            None => Self::start_of(self.height.next()),
+        }
+    }
 }
 
 /// All of these answer `None`, or fewer items, for what is not committed.
@@ -180,6 +208,59 @@ impl Ledger {
             .collect())
     }
 
+    /// At most `limit` records of a handle from a position on, and no more than fit `bytes` encoded, but at least one. Whole blocks are
+    /// read for them: at most [`RECORDS_READ_MAX`] bytes and one more block.
+    pub fn records(
+        &self,
+        handle: &Handle,
+        from: TransactionPosition,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<RecordsPage, LedgerError> {
+        let store = self.store.snapshot();
+        let positions = records::read(&*store, handle, from, limit)?;
+        let mut page = RecordsPage {
+            next: (limit > 0 && positions.len() == limit)
+                .then(|| positions.last().map(|last| last.next()))
+                .flatten(),
+            records: Vec::new(),
+        };
+        let mut block: Option<Block> = None;
+        let (mut read, mut total) = (0usize, 0usize);
+        for position in positions {
+            let key = height_key(position.height);
+            let known = block.take_if(|block| block.header.height == position.height);
+            let present = match known {
+                Some(block) => block,
+                None if read >= RECORDS_READ_MAX => {
+                    page.next = Some(position);
+                    break;
+                }
+                None => {
+                    let payload = record::get(&*store, Column::Blocks, &key)?.ok_or_else(|| {
+                        StoreError::corrupt(Column::Blocks, &key, "missing below head")
+                    })?;
+                    read = read.saturating_add(payload.len());
+                    record::decode(Column::Blocks, &key, &payload)?
+                }
+            };
+            let transaction = usize::try_from(position.index)
+                .ok()
+                .and_then(|index| present.transactions.get(index).cloned())
+                .ok_or_else(|| {
+                    StoreError::corrupt(Column::Records, &key, "points behind the end of its block")
+                })?;
+            block = Some(present);
+            total = total.saturating_add(codec::encode(&transaction).len());
+            if total > bytes && !page.records.is_empty() {
+                page.next = Some(position);
+                break;
+            }
+            page.records.push((position, transaction));
+        }
+        Ok(page)
+    }
+
     fn at_height<T: Serialize + DeserializeOwned>(
         &self,
         column: Column,
@@ -192,6 +273,9 @@ impl Ledger {
         )?)
     }
 }
+
+/// How many bytes of blocks are read for a page of records. The records of a period are spread over many blocks.
+const RECORDS_READ_MAX: usize = 16 * 1024 * 1024;
 
 /// Consecutive headers from a height on.
 pub(super) fn scan_headers(
