@@ -77,6 +77,14 @@ pub fn reason_name(contract: ContractId, code: u16) -> Option<&'static str> {
     Registry::standard().reason(contract, code)
 }
 
+/// The number of this release's contract of a name, such as `identity`.
+#[must_use]
+pub fn contract_by_name(name: &str) -> Option<ContractId> {
+    let registry = Registry::standard();
+    let mut entries = registry.entries.values();
+    entries.find(|entry| entry.name == name).map(Entry::id)
+}
+
 /// One contract with its type erased.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {

@@ -395,6 +395,12 @@ impl Nodes {
                 Ok(Some(proof)) => match client.receipt(&node.api, &proof, id, stop) {
                     Ok(receipt) => return Some((receipt, proof)),
                     Err(FollowError::Stopped) => return None,
+                    // no node of this chain is to be believed any more
+                    Err(error @ FollowError::Forked(_)) => {
+                        eprintln!("{error}");
+                        stop.stop();
+                        return None;
+                    }
                     Err(FollowError::Http(error)) => {
                         self.note(node, &error);
                         return None;

@@ -248,6 +248,7 @@ fn column_options(column: Column, cache: &Cache) -> Options {
         | Column::Epochs
         | Column::EpochEnds
         | Column::Events
+        | Column::Records
         | Column::StateTree
         | Column::StateIndex
         | Column::StateUndo

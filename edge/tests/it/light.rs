@@ -11,6 +11,7 @@ use salus_primitives::crypto::cipher::{Envelope, Suite};
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{EntityId, Epoch, GenesisHash, Height};
 use salus_primitives::lane::Lane;
+use salus_primitives::light::Sightings;
 use salus_primitives::proof::ProofError;
 use salus_primitives::reading::{Handle, ReadingId, SealedReading};
 use salus_primitives::receipt::Outcome;
@@ -238,9 +239,10 @@ fn a_checkpoint_is_whole_or_refused() {
     let chain = Chain::new(1);
     let transaction = transaction(chain.genesis());
     let proof = |epoch| chain.finalize_in(Epoch::new(epoch), &transaction, Outcome::Ok);
-    let checkpoint = followed(&chain, 20).checkpoint();
+    let checkpoint = followed(&chain, 20).checkpoint(&Sightings::default());
 
-    let mut resumed = client(&chain).resumed(&checkpoint).unwrap();
+    let (mut resumed, seen) = client(&chain).resumed(&checkpoint).unwrap();
+    assert!(seen.is_empty());
     assert_eq!(resumed.epoch(), Epoch::new(21));
     for epoch in 14..=21 {
         assert!(resumed.any_receipt(&proof(epoch)).is_ok(), "{epoch}");
@@ -260,8 +262,8 @@ fn a_checkpoint_is_whole_or_refused() {
     assert!(client(&chain).resumed(&checkpoint[..99]).is_err());
     assert!(client(&Chain::new(9)).resumed(&checkpoint).is_err());
     assert_eq!(
-        client(&chain).resumed(&client(&chain).checkpoint()),
-        Ok(client(&chain))
+        client(&chain).resumed(&client(&chain).checkpoint(&Sightings::default())),
+        Ok((client(&chain), Sightings::default()))
     );
 }
 

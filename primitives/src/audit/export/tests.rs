@@ -252,8 +252,9 @@ fn a_whole_export_shows_everything_in_order() {
 #[test]
 fn a_tampered_export_is_refused() {
     type Change = fn(&mut AuditExport);
+    type Check<'a> = &'a dyn Fn(&AuditError) -> bool;
     let incomplete = |error: &AuditError| matches!(error, AuditError::Incomplete { .. });
-    let cases: &[(&str, Change, &dyn Fn(&AuditError) -> bool)] = &[
+    let cases: &[(&str, Change, Check<'_>)] = &[
         (
             "an entry is left out",
             |it| drop(it.entries.remove(1)),
