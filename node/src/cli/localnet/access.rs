@@ -2,16 +2,20 @@
 //! seen what, and what is left when the keys are destroyed. Everybody signs with a wallet of their own, through `salus-edge`; entities sign with
 //! their operators' keys. Each act has an outcome that it must have.
 
+mod bedside;
 mod cast;
 
 use super::children::Interrupt;
+use super::device::DeviceFile;
 use super::homes::{Homes, Shape};
 use super::validators::Validators;
 use super::{Console, LocalnetError, READY_LIMIT, SETTLE_LIMIT, device};
 use crate::cli::{Failure, Outcome};
+use bedside::KeyService;
 use cast::{Cast, Said};
 use salus_primitives::audit::AuditExport;
 use salus_primitives::codec;
+use salus_primitives::transaction::TxId;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,31 +36,44 @@ pub(super) fn run(console: Console, keep: Option<&Path>, json: bool) -> Outcome 
         homes.genesis().hash,
         homes.root().display()
     ));
+    let services = bedside::custodians(&homes)?;
     let mut validators = Validators::start(&homes)?;
     validators.wait_ready(READY_LIMIT, &interrupt)?;
-    let cast = Cast::gather(&edge, &homes, &validators)?;
+    let cast = Cast::gather(&edge, &homes, &validators, &services)?;
+    let devices = device::make(&edge, &homes, 1)?;
+    device::register(&homes, &validators, &devices, CALL_LIMIT, &interrupt)?;
     let mut story = Story {
         console,
         interrupt: &interrupt,
+        edge: &edge,
+        homes: &homes,
+        validators: &validators,
+        services: &services,
+        records: Vec::new(),
         cast,
         acts: Vec::new(),
     };
+    let [device] = devices.as_slice() else {
+        return Err(cast::failed("the device", &"there is none").into());
+    };
+    story.measure(device)?;
     story.tell()?;
+    let acts = story.acts;
     let limit = std::time::Instant::now() + SETTLE_LIMIT;
     let (height, roots_agree) = super::report::compare_roots(&validators, limit, &interrupt)?;
     validators.stop();
-    let success = roots_agree && story.acts.iter().all(|act| act.holds);
-    let held = story.acts.iter().filter(|act| act.holds).count();
+    let success = roots_agree && acts.iter().all(|act| act.holds);
+    let held = acts.iter().filter(|act| act.holds).count();
     console.say(&format!(
         "{held} of {} acts as they must be, state roots {} at height {height}",
-        story.acts.len(),
+        acts.len(),
         if roots_agree { "agree" } else { "DIFFER" },
     ));
     if keep.is_some() {
         console.say(&homes.instructions());
     }
     if json {
-        let acts: Vec<_> = story.acts.iter().map(Act::json).collect();
+        let acts: Vec<_> = acts.iter().map(Act::json).collect();
         println!(
             "{}",
             json!({
@@ -91,6 +108,11 @@ impl Act {
 struct Story<'a> {
     console: Console,
     interrupt: &'a Interrupt,
+    edge: &'a Path,
+    homes: &'a Homes,
+    validators: &'a Validators,
+    services: &'a [KeyService],
+    records: Vec<TxId>,
     cast: Cast<'a>,
     acts: Vec<Act>,
 }
@@ -125,6 +147,55 @@ impl Story<'_> {
         let said = Said::of(&answer);
         self.act(what, said.name(), said == expected);
         Ok(answer)
+    }
+
+    /// The patient's vital signs are sealed at hospital A, and their keys deposited with two custodians.
+    fn measure(&mut self, device: &DeviceFile) -> Result<(), LocalnetError> {
+        self.records = bedside::measure(
+            self.edge,
+            self.homes,
+            self.validators,
+            device,
+            self.cast.patient(),
+            self.services,
+        )?;
+        let count = self.records.len();
+        self.act(
+            "the patient's vital signs are sealed at hospital A",
+            &format!("{count} records, final and proven"),
+            count > 0,
+        );
+        Ok(())
+    }
+
+    /// Opens the patient's records with what each custodian releases for the last request of somebody. `expected`: whether that is to come off.
+    fn open(&mut self, what: &str, who: &str, expected: bool) -> Result<(), LocalnetError> {
+        for service in self.services {
+            self.interrupt.check()?;
+            let opened = bedside::open(
+                self.edge,
+                self.homes,
+                self.validators,
+                &self.cast.wallet_of(who),
+                &self.cast.proof_of(who),
+                service,
+                &self.records,
+            )?;
+            let outcome = match &opened {
+                Ok(records) => format!(
+                    "{} records, the first {}",
+                    records.len(),
+                    records.first().map_or("none".to_owned(), shown)
+                ),
+                Err(problem) => problem.clone(),
+            };
+            self.act(
+                &format!("{what} (custodian {})", service.name),
+                &outcome,
+                opened.is_ok() == expected,
+            );
+        }
+        Ok(())
     }
 
     fn tell(&mut self) -> Result<(), LocalnetError> {
@@ -185,6 +256,7 @@ impl Story<'_> {
             &of(VITALS, "TREAT"),
             Said::Allowed,
         )?;
+        self.open("she opens the records", "physician-b", true)?;
         self.ask(
             "and for payment, which was not granted",
             "physician-b",
@@ -210,6 +282,7 @@ impl Story<'_> {
             &glass,
             Said::Allowed,
         )?;
+        self.open("and the records open", "physician-b", true)?;
         let request = broken["id"].as_str().unwrap_or_default().to_owned();
         let seen = self.cast.trail_has("GlassBroken")?;
         self.act(
@@ -270,7 +343,40 @@ impl Story<'_> {
         )?;
 
         self.audit(&patient)?;
-        Ok(())
+        self.erase(&patient, &today)
+    }
+
+    /// The patient has the day's keys destroyed: a request that was allowed before, and never released, opens nothing any more.
+    fn erase(&mut self, patient: &str, today: &str) -> Result<(), LocalnetError> {
+        self.cast.grant(
+            "patient",
+            &cast::grant(patient, "hospital-b/nurse", "vital_signs", "TREAT", "1h"),
+        )?;
+        let mut request = vec!["request", "--subject", patient];
+        request.extend(VITALS);
+        request.extend(["--extent", today, "--purpose", "TREAT"]);
+        self.ask(
+            "a nurse of hospital B asks",
+            "nurse-b",
+            &request,
+            Said::Allowed,
+        )?;
+        let mut erase = vec!["erase", "--subject", patient];
+        erase.extend(VITALS);
+        erase.extend(["--first-day", today, "--last-day", today]);
+        self.ask(
+            "before she opens, the patient erases the day",
+            "patient",
+            &erase,
+            Said::Done,
+        )?;
+        let erased = self.cast.wait_for("Erased", self.services.len())?;
+        self.act(
+            "the custodians say on the chain that the keys are destroyed",
+            &format!("{erased} of {}", self.services.len()),
+            erased == self.services.len(),
+        );
+        self.open("the nurse opens the records", "nurse-b", false)
     }
 
     /// The patient asks who has seen what: a file, checked from the genesis hash alone; and a file from which one event was taken.
@@ -309,6 +415,27 @@ impl Story<'_> {
         );
         Ok(())
     }
+}
+
+/// A record in a few words.
+fn shown(opened: &Value) -> String {
+    let observations = opened["reading"]["observations"].as_array();
+    let values: Vec<_> = observations
+        .into_iter()
+        .flatten()
+        .take(3)
+        .map(|it| {
+            let milli = it["milli"].as_i64().unwrap_or_default();
+            let code = it["code"].as_str().unwrap_or_default();
+            let unit = it["unit"].as_str().unwrap_or_default();
+            format!(
+                "{code} {}.{} {unit}",
+                milli / 1_000,
+                milli.abs() % 1_000 / 100
+            )
+        })
+        .collect();
+    values.join(", ")
 }
 
 /// For how long one call may take.

@@ -25,6 +25,13 @@ pub(super) struct DeviceFile {
     card: DeviceCard,
 }
 
+impl DeviceFile {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// What `salus-edge device new` prints.
 #[derive(Debug, Deserialize)]
 struct DeviceCard {

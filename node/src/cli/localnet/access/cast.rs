@@ -1,6 +1,7 @@
 //! Who plays: entities by their operators' keys, people by wallets that `salus-edge` made.
 
 use super::CALL_LIMIT;
+use super::bedside::{CUSTODIANS, KeyService};
 use crate::cli::localnet::LocalnetError;
 use crate::cli::localnet::homes::Homes;
 use crate::cli::localnet::validators::Validators;
@@ -16,7 +17,7 @@ use salus_primitives::calls::{
 };
 use salus_primitives::codec;
 use salus_primitives::crypto::exchange::ExchangePublic;
-use salus_primitives::crypto::sign::{PublicKey, SecretKey};
+use salus_primitives::crypto::sign::PublicKey;
 use salus_primitives::hash::Digest;
 use salus_primitives::ids::{EntityId, GenesisHash, PractitionerId};
 use salus_primitives::reading::{Category, Pseudonym};
@@ -27,7 +28,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What became of a call, as far as the story tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +94,7 @@ impl<'a> Cast<'a> {
         edge: &'a Path,
         homes: &'a Homes,
         validators: &Validators,
+        services: &[KeyService],
     ) -> Result<Self, LocalnetError> {
         let folder = homes.root().join("people");
         std::fs::create_dir_all(&folder).map_err(|source| LocalnetError::File {
@@ -122,10 +124,15 @@ impl<'a> Cast<'a> {
         let ministry = member("ministry")?;
         let hospital_b = cast.found(&ministry, "hospital-b", Role::Hospital)?;
         let insurer = cast.found(&ministry, "insurer", Role::Insurer)?;
-        for keys in [&cast.hospital, &ministry] {
-            let key = SecretKey::from_seed(random()?).public();
-            cast.call(keys, IDENTITY, &IdentityCall::SetCustodyKey { key })?;
+        for service in services {
+            let key: PublicKey = service
+                .key
+                .parse()
+                .map_err(|error| failed("a custodian's key", &error))?;
+            let call = IdentityCall::SetCustodyKey { key };
+            cast.call(&member(&service.name)?, IDENTITY, &call)?;
         }
+        cast.employ(&hospital_b, "hospital-b", "nurse-b", Profession::Nurse)?;
         cast.employ(
             &hospital_b,
             "hospital-b",
@@ -265,6 +272,10 @@ impl<'a> Cast<'a> {
 
     /// Whether the patient's trail holds an event of this kind, as the guardian finds out.
     pub(super) fn trail_has(&self, kind: &str) -> Result<bool, LocalnetError> {
+        Ok(self.count_of(kind)? > 0)
+    }
+
+    fn count_of(&self, kind: &str) -> Result<usize, LocalnetError> {
         let bytes = self.export()?;
         let export: AuditExport = codec::decode(&bytes, bytes.len())
             .map_err(|error| failed("the audit export", &error))?;
@@ -281,7 +292,7 @@ impl<'a> Cast<'a> {
                 codec::decode::<AccessEvent>(data, data.len()).ok()
             })
             .filter_map(|event| serde_json::to_value(event).ok());
-        Ok(kinds.into_iter().any(|event| event.get(kind).is_some()))
+        Ok(kinds.filter(|event| event.get(kind).is_some()).count())
     }
 
     /// An entity that the ministry registers.
@@ -324,7 +335,7 @@ impl<'a> Cast<'a> {
     /// A person of the hospital with a wallet.
     fn admit(&self, name: &str, person: Pseudonym, salt: [u8; 32]) -> Result<(), LocalnetError> {
         let keys = self.wallet(name, "hospital")?;
-        let mut custodians = ["hospital", "ministry"].map(EntityId::of_name);
+        let mut custodians = CUSTODIANS.map(EntityId::of_name);
         custodians.sort_unstable();
         let call = IdentityCall::RegisterPerson {
             person,
@@ -352,7 +363,24 @@ impl<'a> Cast<'a> {
         })
     }
 
-    fn wallet_of(&self, name: &str) -> PathBuf {
+    /// Where the proof of somebody's last call is.
+    pub(super) fn proof_of(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.proof"))
+    }
+
+    /// How many events of this kind the patient's trail holds, as soon as it is so many, or in the end.
+    pub(super) fn wait_for(&self, kind: &str, count: usize) -> Result<usize, LocalnetError> {
+        let end = Instant::now() + CALL_LIMIT;
+        loop {
+            let found = self.count_of(kind)?;
+            if found >= count || Instant::now() >= end {
+                return Ok(found);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    pub(super) fn wallet_of(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.wallet"))
     }
 
@@ -363,6 +391,8 @@ impl<'a> Cast<'a> {
             .arg("--wallet")
             .arg(self.wallet_of(who))
             .args(["--node", self.client.base()])
+            .arg("--save-proof")
+            .arg(self.proof_of(who))
             .args(["--genesis-hash", &self.genesis().to_string()])
             .stdin(Stdio::null())
             .output()
