@@ -7,4 +7,3 @@ pub mod consent;
 mod moment;
 
 pub use moment::Moment;
-pub(crate) use moment::instant;

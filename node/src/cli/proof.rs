@@ -1,4 +1,4 @@
-//! `salus proof`: fetches a proof from a node and writes it to a file, for `salus-edge verify`. It is not checked here: who runs this may be
+//! `salus proof`: fetches a proof from a node and writes it to a file, for whoever checks it (`docs/light-client.md`). It is not checked here: who runs this may be
 //! whom the verifier does not trust.
 
 use super::{Failure, Outcome};

@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Moment {
 ///
 /// Times beyond the year 9999, which no final block has, are shown as that.
 #[must_use]
-pub(crate) fn instant(time: Timestamp) -> String {
+pub(super) fn instant(time: Timestamp) -> String {
     let millis = i128::from(time.as_millis()).min(LAST_MILLI);
     OffsetDateTime::from_unix_timestamp_nanos(millis.saturating_mul(1_000_000))
         .ok()

@@ -117,6 +117,9 @@ struct Story<'a> {
     acts: Vec<Act>,
 }
 
+/// The day on which the simulated ward's clock starts.
+const DAY: &str = "2026-01-01";
+
 /// What is asked for, as `salus-edge access` takes it.
 const VITALS: [&str; 2] = ["--category", "vital_signs"];
 const CLAIMS: [&str; 2] = ["--category", "claims"];
@@ -199,13 +202,13 @@ impl Story<'_> {
     }
 
     fn tell(&mut self) -> Result<(), LocalnetError> {
-        let today = self.cast.today();
+        let day = DAY.to_owned();
         let patient = self.cast.patient().to_owned();
         let subject = ["--subject", patient.as_str()];
         let of = |kind: [&'static str; 2], purpose: &'static str| {
             let mut arguments = vec!["request", subject[0], subject[1]];
             arguments.extend(kind);
-            arguments.extend(["--extent", today.as_str(), "--purpose", purpose]);
+            arguments.extend(["--extent", day.as_str(), "--purpose", purpose]);
             arguments
         };
 
@@ -275,7 +278,7 @@ impl Story<'_> {
 
         let mut glass = vec!["break-glass", "--subject", &patient];
         glass.extend(VITALS);
-        glass.extend(["--extent", &today, "--reason", "unconscious"]);
+        glass.extend(["--extent", &day, "--reason", "unconscious"]);
         let broken = self.ask(
             "at night she breaks the glass",
             "physician-b",
@@ -343,18 +346,18 @@ impl Story<'_> {
         )?;
 
         self.audit(&patient)?;
-        self.erase(&patient, &today)
+        self.erase(&patient, &day)
     }
 
     /// The patient has the day's keys destroyed: a request that was allowed before, and never released, opens nothing any more.
-    fn erase(&mut self, patient: &str, today: &str) -> Result<(), LocalnetError> {
+    fn erase(&mut self, patient: &str, day: &str) -> Result<(), LocalnetError> {
         self.cast.grant(
             "patient",
             &cast::grant(patient, "hospital-b/nurse", "vital_signs", "TREAT", "1h"),
         )?;
         let mut request = vec!["request", "--subject", patient];
         request.extend(VITALS);
-        request.extend(["--extent", today, "--purpose", "TREAT"]);
+        request.extend(["--extent", day, "--purpose", "TREAT"]);
         self.ask(
             "a nurse of hospital B asks",
             "nurse-b",
@@ -363,7 +366,7 @@ impl Story<'_> {
         )?;
         let mut erase = vec!["erase", "--subject", patient];
         erase.extend(VITALS);
-        erase.extend(["--first-day", today, "--last-day", today]);
+        erase.extend(["--first-day", day, "--last-day", day]);
         self.ask(
             "before she opens, the patient erases the day",
             "patient",

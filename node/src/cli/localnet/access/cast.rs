@@ -177,12 +177,6 @@ impl<'a> Cast<'a> {
         RelationSecret(self.salt).person("nobody").to_string()
     }
 
-    /// The day of the chain's clock, as `salus-edge` reads one.
-    pub(super) fn today(&self) -> String {
-        let text = crate::fhir::instant(now());
-        text.chars().take(10).collect()
-    }
-
     /// Says something about access, and gives what `salus-edge` printed of the proven outcome.
     pub(super) fn access(&self, who: &str, arguments: &[&str]) -> Result<Value, LocalnetError> {
         let output = self.run(who, arguments)?;
