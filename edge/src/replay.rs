@@ -37,7 +37,7 @@ use crate::alarm::{Alarms, HookKind};
 use crate::deposit::Custody;
 use crate::device::Device;
 use crate::files;
-use crate::follow::Follower;
+use crate::follow::{FollowError, Follower};
 use crate::http::HttpUrl;
 use crate::keystore::{self, Keystore, KeystoreError};
 use crate::light::{LightClient, LightError};
@@ -155,6 +155,9 @@ pub enum ReplayError {
     /// A reading does not fit into any envelope.
     #[error("a reading cannot be sealed: {0}")]
     Seal(#[from] salus_primitives::crypto::cipher::EnvelopeError),
+    /// Two final blocks of one height were seen. What is queued stays queued.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
     /// The system gives no randomness.
     #[error("no randomness from the system")]
     Entropy,
@@ -212,6 +215,9 @@ impl Replay {
         let sampled = self.run_threads(&shared, &nodes, source, &keystores, alarms)?;
         if let Some(error) = shared.take_failure() {
             return Err(error);
+        }
+        if let Some(forked) = shared.forked() {
+            return Err(FollowError::Forked(forked).into());
         }
         let tally = std::mem::take(&mut *shared.tally());
         Ok(Summary {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use salus_primitives::attestation::Attested;
 use salus_primitives::calls::{RECORDS, RecordsCall};
 use salus_primitives::codec;
+use salus_primitives::conflict::Forked;
 use salus_primitives::ids::{GenesisHash, Height};
 use salus_primitives::lane::Lane;
 use salus_primitives::proof::Proven;
@@ -130,6 +131,8 @@ pub enum Delivery {
     },
     /// Waiting was ended.
     Stopped,
+    /// Two final blocks of one height were seen: nothing of this chain is to be believed, and nothing is handed in.
+    Forked(Forked),
 }
 
 /// Several nodes that serve one chain.
@@ -287,8 +290,10 @@ impl Nodes {
                 }
             };
             match self.follow(node, &id, stop, take) {
-                Followed::Final => {
-                    if let Some((receipt, proof)) = self.prove(node, &id, client, stop) {
+                Followed::Final => match self.prove(node, &id, client, stop) {
+                    Err(forked) => return Delivery::Forked(forked),
+                    Ok(None) => {}
+                    Ok(Some((receipt, proof))) => {
                         let attested = attested_at.and_then(|at| {
                             self.check_attestation(node, &transaction.body, client, at)
                         });
@@ -298,7 +303,7 @@ impl Nodes {
                             attested: attested.map(Box::new),
                         };
                     }
-                }
+                },
                 Followed::Rejected => return Delivery::Expired,
                 Followed::Lost => {}
             }
@@ -382,32 +387,27 @@ impl Nodes {
         }
     }
 
-    /// Fetches and checks the receipt proof at one node; `None` if another node has to be asked.
+    /// Fetches and checks the receipt proof at one node; `None` if another node has to be asked, and an error if none is to be asked any more.
     fn prove(
         &self,
         node: &Node,
         id: &TxId,
         client: &Follower,
         stop: &Stop,
-    ) -> Option<(Proven<Receipt>, Vec<u8>)> {
+    ) -> Result<Option<(Proven<Receipt>, Vec<u8>)>, Forked> {
         while !stop.is_stopped() {
             match node.api.proof(id, PROOF_WAIT) {
                 Ok(Some(proof)) => match client.receipt(&node.api, &proof, id, stop) {
-                    Ok(receipt) => return Some((receipt, proof)),
-                    Err(FollowError::Stopped) => return None,
-                    // no node of this chain is to be believed any more
-                    Err(error @ FollowError::Forked(_)) => {
-                        eprintln!("{error}");
-                        stop.stop();
-                        return None;
-                    }
+                    Ok(receipt) => return Ok(Some((receipt, proof))),
+                    Err(FollowError::Stopped) => return Ok(None),
+                    Err(FollowError::Forked(forked)) => return Err(forked),
                     Err(FollowError::Http(error)) => {
                         self.note(node, &error);
-                        return None;
+                        return Ok(None);
                     }
                     Err(FollowError::TooSlow) => {
                         self.failed(node);
-                        return None;
+                        return Ok(None);
                     }
                     Err(
                         error @ (FollowError::Light(_)
@@ -420,17 +420,17 @@ impl Nodes {
                             node.api.base()
                         );
                         self.failed(node);
-                        return None;
+                        return Ok(None);
                     }
                 },
                 Ok(None) => stop.sleep(PROOF_PAUSE),
                 Err(error) => {
                     self.note(node, &error);
-                    return None;
+                    return Ok(None);
                 }
             }
         }
-        None
+        Ok(None)
     }
 
     fn head(&self, stop: &Stop) -> Option<Height> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use getrandom::SysRng;
 use rand_core::TryRng;
-use salus_edge::follow::Follower;
+use salus_edge::follow::{FollowError, Follower};
 use salus_edge::http::HttpUrl;
 use salus_edge::light::{LightClient, LightError};
 use salus_edge::submit::{Delivery, Nodes, Stop, sign_call};
@@ -56,6 +56,8 @@ enum SigningError {
     NoAnswer,
     #[error("the chain: {0}")]
     Light(#[from] LightError),
+    #[error(transparent)]
+    Follow(#[from] FollowError),
     #[error("refused: {code}")]
     Refused { code: String },
     #[error("it did not get into a block in time; nothing was done")]
@@ -151,6 +153,7 @@ impl Signing {
             Delivery::Later(wait) => Err(SigningError::Later(wait)),
             Delivery::Expired => Err(SigningError::Expired),
             Delivery::Refused { code } => Err(SigningError::Refused { code }),
+            Delivery::Forked(forked) => Err(FollowError::Forked(forked).into()),
             Delivery::Stopped => Err(SigningError::Unknown(id)),
         }
     }

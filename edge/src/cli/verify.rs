@@ -1,21 +1,28 @@
-//! `salus-edge verify`: checks a receipt proof, or an attestation, from files alone, or with the changes of validators from a node.
+//! `salus-edge verify`: checks a proof, an attestation or the evidence of a conflict from files alone, or with the changes of validators from a node.
 
 use std::fs::File;
+use std::io::Seek as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use salus_edge::follow::{FollowError, FollowFileError, follow, follow_file};
+use salus_edge::follow::{
+    ChangesError, FollowError, FollowFileError, follow, follow_file, start_at, start_at_file,
+};
 use salus_edge::http::{HttpUrl, NodeApi};
-use salus_edge::light::{LightClient, LightError};
+use salus_edge::light::{LightClient, LightError, Pin, decode_state};
 use salus_edge::odds::Odds;
 use salus_edge::submit::Stop;
 use salus_primitives::attestation::{ATTESTATION_MAX, Attested};
-use salus_primitives::ids::GenesisHash;
+use salus_primitives::codec;
+use salus_primitives::conflict::{CONFLICT_MAX, ConflictEvidence, Forked};
+use salus_primitives::ids::{ContractId, GenesisHash, Height};
 use salus_primitives::lane::Lane;
-use salus_primitives::proof::{ANCHOR_MAX, Proven, RECEIPT_PROOF_MAX};
+use salus_primitives::proof::{ANCHOR_MAX, AtHeight, Proven, RECEIPT_PROOF_MAX, STATE_PROOF_MAX};
 use salus_primitives::receipt::{Outcome, Receipt};
+use salus_primitives::records::{RECORD_PROOF_MAX, Record};
+use salus_primitives::state::StateKey;
 use salus_primitives::validators::ValidatorSet;
 use serde_json::{Value, json};
 
@@ -30,14 +37,40 @@ pub(crate) struct VerifyOptions {
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present = "attestation",
-        conflicts_with = "attestation"
+        required_unless_present_any = ["attestation", "state", "record", "conflict"],
+        conflicts_with_all = ["attestation", "state", "record", "conflict"]
     )]
     proof: Option<PathBuf>,
     /// An attestation in place of a proof: the votes of the block's committee, which make nothing final. Exits with 0 if the whole committee
     /// has voted.
     #[arg(long, value_name = "FILE")]
     attestation: Option<PathBuf>,
+    /// A proof of what the state holds under a key, as `salus proof state` writes it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["attestation", "record", "conflict"])]
+    state: Option<PathBuf>,
+    /// The key that the state proof must be about, as CONTRACT:HEX. Without it, the proof says what it is about.
+    #[arg(long, value_name = "KEY", requires = "state")]
+    key: Option<Key>,
+    /// The state proof must be of the state after just this block.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "state",
+        conflicts_with = "not_before"
+    )]
+    height: Option<u64>,
+    /// The state proof must be of the state after this block or a later one.
+    #[arg(long, value_name = "N", requires = "state")]
+    not_before: Option<u64>,
+    /// A proof that a reading is recorded, as `salus proof record` writes it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["attestation", "conflict"])]
+    record: Option<PathBuf>,
+    /// The evidence of two final blocks of one height. Exits with 0 if it is one.
+    #[arg(long, value_name = "FILE", conflicts_with = "attestation")]
+    conflict: Option<PathBuf>,
+    /// Start from this epoch and not from genesis, as EPOCH:DIGEST; --epochs or --node must have the change that leads to it.
+    #[arg(long, value_name = "PIN")]
+    checkpoint: Option<Pin>,
     /// The lane in which the attested transaction was sent: an attestation in a more urgent one, where fewer verifiers may be enough, is refused.
     #[arg(long, value_name = "LANE", requires = "attestation")]
     lane: Option<Lane>,
@@ -56,10 +89,28 @@ pub(crate) struct VerifyOptions {
     json: bool,
 }
 
+/// A key of the state, as CONTRACT:HEX.
+#[derive(Clone, Debug)]
+struct Key(StateKey);
+
+impl std::str::FromStr for Key {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "a key is written as CONTRACT:HEX, a number and hexadecimal digits";
+        let (contract, key) = text.split_once(':').ok_or(wrong)?;
+        let contract = ContractId::new(contract.parse().map_err(|_| wrong)?);
+        let key = hex::decode(key).map_err(|_| wrong)?;
+        Ok(Self(StateKey::tree(contract, key)))
+    }
+}
+
 /// Why nothing is proven.
 #[derive(Debug, thiserror::Error)]
 enum VerifyError {
-    #[error("nothing to verify: name a file with --proof or --attestation")]
+    #[error(
+        "nothing to verify: name a file with --proof, --state, --record, --conflict or --attestation"
+    )]
     Nothing,
     #[error(
         "{0}; give them with --epochs FILE (`salus-edge replay --save-proofs` keeps them as `epochs`), or name a node with --node"
@@ -71,14 +122,24 @@ enum VerifyError {
     Epochs(#[from] FollowFileError),
     #[error("--node: {0}")]
     Node(#[from] FollowError),
+    #[error("--checkpoint needs --epochs or --node, for the change that leads to it")]
+    NoChange,
 }
 
 impl VerifyOptions {
     pub(crate) fn run(self) -> ExitCode {
-        let (option, path, limit) = match (&self.proof, &self.attestation) {
-            (_, Some(path)) => ("--attestation", path, ATTESTATION_MAX),
-            (Some(path), None) => ("--proof", path, RECEIPT_PROOF_MAX),
-            (None, None) => return usage_error(&VerifyError::Nothing),
+        let claims = [
+            ("--attestation", &self.attestation, ATTESTATION_MAX),
+            ("--proof", &self.proof, RECEIPT_PROOF_MAX),
+            ("--state", &self.state, STATE_PROOF_MAX),
+            ("--record", &self.record, RECORD_PROOF_MAX),
+            ("--conflict", &self.conflict, CONFLICT_MAX),
+        ];
+        let given = claims
+            .into_iter()
+            .find_map(|(option, path, limit)| Some((option, path.as_ref()?, limit)));
+        let Some((option, path, limit)) = given else {
+            return usage_error(&VerifyError::Nothing);
         };
         let files = read_file("--anchor", &self.anchor, ANCHOR_MAX)
             .and_then(|anchor| Ok((anchor, read_file(option, path, limit)?)))
@@ -90,6 +151,15 @@ impl VerifyOptions {
         let result = if self.attestation.is_some() {
             self.check(&anchor, epochs, |client| self.attestation(client, &claim))
                 .map(|(client, attested)| self.print_attested(&client, &attested))
+        } else if self.state.is_some() {
+            self.check(&anchor, epochs, |client| self.state(client, &claim))
+                .map(|(client, (key, proven))| self.print_state(&client, &key, &proven))
+        } else if self.record.is_some() {
+            self.check(&anchor, epochs, |client| client.record(&claim))
+                .map(|(client, proven)| self.print_record(&client, &proven))
+        } else if self.conflict.is_some() {
+            self.check(&anchor, epochs, |client| conflict(client, &claim))
+                .map(|(_, forked)| self.print_forked(&forked))
         } else {
             self.check(&anchor, epochs, |client| client.any_receipt(&claim))
                 .map(|(client, receipt)| self.print_proven(&client, &receipt))
@@ -128,6 +198,23 @@ impl VerifyOptions {
         check: impl Fn(&LightClient) -> Result<T, LightError>,
     ) -> Result<(LightClient, T), VerifyError> {
         let mut client = LightClient::new(anchor, self.genesis_hash)?;
+        if let Some(pin) = self.checkpoint {
+            client = match (&epochs, &self.node) {
+                // followed again from its beginning, below
+                (Some(file), _) => {
+                    let mut file: &File = file;
+                    let started = start_at_file(file, &client, pin)?;
+                    file.rewind()
+                        .map_err(ChangesError::Disk)
+                        .map_err(FollowFileError::Changes)?;
+                    started
+                }
+                (None, Some(node)) => {
+                    start_at(&NodeApi::new(node.clone(), CALL_LIMIT), &client, pin)?
+                }
+                (None, None) => return Err(VerifyError::NoChange),
+            };
+        }
         if let (Err(LightError::UnknownEpoch { need, .. }), Some(epochs)) = (check(&client), epochs)
         {
             follow_file(epochs, &mut client, need)?;
@@ -143,6 +230,113 @@ impl VerifyOptions {
             Err(error @ LightError::UnknownEpoch { .. }) => Err(VerifyError::Missing(error)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn state(
+        &self,
+        client: &LightClient,
+        claim: &[u8],
+    ) -> Result<(StateKey, Proven<Option<Vec<u8>>>), LightError> {
+        let proof = decode_state(claim)?;
+        let key = self
+            .key
+            .as_ref()
+            .map_or_else(|| proof.state_key(), |Key(key)| key.clone());
+        let at = match (self.height, self.not_before) {
+            (Some(height), _) => AtHeight::Exactly(Height::new(height)),
+            (None, earliest) => AtHeight::NotBefore(Height::new(earliest.unwrap_or_default())),
+        };
+        let proven = client.check_state(&proof, &key, at)?;
+        Ok((key, proven))
+    }
+
+    fn print_state(
+        &self,
+        client: &LightClient,
+        key: &StateKey,
+        proven: &Proven<Option<Vec<u8>>>,
+    ) -> ExitCode {
+        let value = proven.value().as_ref().map(hex::encode);
+        if self.json {
+            let shown = json!({
+                "proven": true,
+                "genesis_hash": client.genesis(),
+                "contract": key.contract,
+                "key": hex::encode(&key.key),
+                "value": value,
+                "after_height": proven.height(),
+                "after_block": proven.block(),
+                "epoch": proven.epoch(),
+                "weight": proven.weight(),
+            });
+            println!("{shown}");
+        } else {
+            println!("proven: what contract {} holds", key.contract);
+            println!("key     {}", hex::encode(&key.key));
+            match value {
+                Some(value) => println!("value   {value}"),
+                None => println!("value   none: nothing is there"),
+            }
+            println!(
+                "after   height {} (block {})",
+                proven.height(),
+                proven.block()
+            );
+            println!("what came later is not shown by it");
+        }
+        ExitCode::SUCCESS
+    }
+
+    fn print_record(&self, client: &LightClient, proven: &Proven<Record>) -> ExitCode {
+        let Record {
+            transaction,
+            sealed,
+        } = proven.value();
+        if self.json {
+            let shown = json!({
+                "proven": true,
+                "genesis_hash": client.genesis(),
+                "transaction": transaction,
+                "device": sealed.device,
+                "handle": sealed.handle,
+                "reading": sealed.reading,
+                "height": proven.height(),
+                "block": proven.block(),
+                "epoch": proven.epoch(),
+                "weight": proven.weight(),
+            });
+            println!("{shown}");
+        } else {
+            println!("proven: reading {} is recorded", sealed.reading);
+            println!("handle  {}", sealed.handle);
+            println!("device  {}", sealed.device);
+            println!("by      transaction {transaction}");
+            println!("height  {} (block {})", proven.height(), proven.block());
+        }
+        ExitCode::SUCCESS
+    }
+
+    fn print_forked(&self, forked: &Forked) -> ExitCode {
+        if self.json {
+            let shown = json!({
+                "proven": true,
+                "height": forked.height,
+                "blocks": [forked.first, forked.second],
+                "epochs": forked.epochs,
+            });
+            println!("{shown}");
+        } else {
+            println!("proven: two final blocks of height {}", forked.height);
+            println!(
+                "one     {} (signed in epoch {})",
+                forked.first, forked.epochs[0]
+            );
+            println!(
+                "other   {} (signed in epoch {})",
+                forked.second, forked.epochs[1]
+            );
+        }
+        ExitCode::SUCCESS
     }
 
     fn attestation(&self, client: &LightClient, claim: &[u8]) -> Result<Attested, LightError> {
@@ -240,6 +434,22 @@ impl VerifyOptions {
         );
         ExitCode::SUCCESS
     }
+}
+
+/// Follows the changes that come with the evidence, and checks it.
+fn conflict(client: &LightClient, claim: &[u8]) -> Result<Forked, LightError> {
+    let evidence: ConflictEvidence =
+        codec::decode(claim, CONFLICT_MAX).map_err(|reason| LightError::Encoding {
+            what: "evidence of a conflict",
+            reason,
+        })?;
+    let mut client = client.clone();
+    for change in evidence.changes {
+        if change.header.epoch == client.epoch() {
+            client.advance_by(change)?;
+        }
+    }
+    client.check_conflict(&evidence.conflict)
 }
 
 fn to_json(client: &LightClient, proven: &Proven<Receipt>) -> Value {

@@ -38,7 +38,9 @@ pub(super) fn run(
 fn next_item(shared: &Shared, least: Lane) -> Option<Dispatch> {
     let mut queue = shared.queue();
     while !shared.stop.is_stopped() {
-        if shared.client.get().is_some()
+        // after two histories were seen, nothing is handed in; what is measured is queued, and alarmed about
+        let goes_on = |client: &Follower| client.forked().is_none();
+        if shared.client.get().is_some_and(goes_on)
             && let Some(item) = queue.outbox.poll_send(shared.now_ms(), least)
         {
             queue.in_progress = queue.in_progress.saturating_add(1);
@@ -130,6 +132,11 @@ fn work_on(
                 return Ok(());
             }
             Delivery::Stopped => return Ok(()),
+            // it stays queued, for whoever finds out which history is the true one
+            Delivery::Forked(_) => {
+                shared.notify_all();
+                return Ok(());
+            }
             Delivery::Expired => {
                 nodes.forget_head();
                 shared.queue().outbox.unsign(item.id)?;

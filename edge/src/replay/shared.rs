@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use salus_primitives::conflict::Forked;
 use salus_primitives::lane::Lane;
 
 use super::ReplayError;
@@ -116,8 +117,14 @@ impl Shared {
         if !self.sealing_ended.load(Ordering::Acquire) {
             return false;
         }
+        let is_forked = self.forked().is_some();
         let queue = self.queue();
-        queue.in_progress == 0 && queue.outbox.waiting() == 0
+        queue.in_progress == 0 && (is_forked || queue.outbox.waiting() == 0)
+    }
+
+    /// Whether the chain has two histories, as far as was seen.
+    pub(super) fn forked(&self) -> Option<Forked> {
+        self.client.get()?.forked()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use salus_primitives::attestation::Attestation;
 use salus_primitives::block::{BlockConfig, Header, transaction_root};
-use salus_primitives::calls::Role;
+use salus_primitives::calls::{RECORDS, Role};
 use salus_primitives::certificate::{Certificate, Statement};
-use salus_primitives::codec;
+use salus_primitives::codec::{self, Blob};
 use salus_primitives::crypto::sign::{SecretKey, Signature, Signer};
 use salus_primitives::epoch::{EpochChange, EpochConfig};
 use salus_primitives::hash::Digest;
@@ -17,7 +17,8 @@ use salus_primitives::merkle::{MerkleProof, MerkleTree};
 use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof};
 use salus_primitives::receipt::{Event, Outcome, Receipt, receipt_root};
 use salus_primitives::signed::Signed;
-use salus_primitives::state::StateRoot;
+use salus_primitives::state::{StateKey, StateRoot};
+use salus_primitives::state_tree::{key_hash, root_of, value_hash};
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::SignedTransaction;
 use salus_primitives::validators::{Validator, ValidatorSet};
@@ -26,6 +27,9 @@ use salus_primitives::validators::{Validator, ValidatorSet};
 pub(crate) struct Chain {
     seed: u8,
     anchor: GenesisAnchor,
+    /// From which epoch on its blocks are others than those of the chain without a fork, signed by the same validators; who validates
+    /// after that epoch is another set.
+    fork: Option<Epoch>,
 }
 
 impl Chain {
@@ -39,12 +43,36 @@ impl Chain {
         Self {
             seed,
             anchor: GenesisAnchor { header, first },
+            fork: None,
+        }
+    }
+
+    /// Another history of the same chain.
+    pub(crate) fn forked(seed: u8, from: Epoch) -> Self {
+        Self {
+            fork: Some(from),
+            ..Self::new(seed)
         }
     }
 
     /// An epoch.
     pub(crate) fn epoch(&self, epoch: Epoch) -> EpochConfig {
-        epoch_config(self.seed, epoch)
+        epoch_config(self.seed_of(epoch), epoch)
+    }
+
+    fn seed_of(&self, epoch: Epoch) -> u8 {
+        let is_other = self.fork.is_some_and(|fork| epoch > fork);
+        if is_other {
+            self.seed ^ 0x55
+        } else {
+            self.seed
+        }
+    }
+
+    /// Blocks of a fork differ by their time.
+    fn time(&self, epoch: Epoch, millis: u64) -> Timestamp {
+        let is_other = self.fork.is_some_and(|fork| epoch >= fork);
+        Timestamp::from_millis(millis + u64::from(is_other))
     }
 
     /// The proof of who validates after `epoch`.
@@ -55,6 +83,7 @@ impl Chain {
             height,
             epoch,
             view: View::new(EPOCH_BLOCKS),
+            time: self.time(epoch, 9),
             next_epoch: Some(next.digest()),
             ..empty_header()
         };
@@ -75,12 +104,62 @@ impl Chain {
         codec::encode(&self.anchor)
     }
 
-    /// Puts `transaction` into block 1, with two others of its kind around it, and proves what became of it.
+    /// What the state holds under `key` after the first block of epoch 1: this alone, or nothing.
+    pub(crate) fn state(&self, key: &StateKey, value: Option<&[u8]>) -> Vec<u8> {
+        let leaf = value.map(|value| (key_hash(key), value_hash(value)));
+        let epoch = Epoch::new(1);
+        let next = Header {
+            height: Height::new(2),
+            epoch,
+            view: View::new(2),
+            parent: BlockId([2; 32]),
+            time: self.time(epoch, 2),
+            parent_state_root: root_of(value.map(|value| (key, value))),
+            ..empty_header()
+        };
+        codec::encode(&StateValueProof {
+            contract: key.contract,
+            key: Blob(key.key.clone()),
+            value: value.map(|value| Blob(value.to_vec())),
+            tree: StateProof {
+                leaf,
+                siblings: Vec::new(),
+            },
+            finality: FinalityProof {
+                certificate: self.certificate(&next),
+                headers: vec![next],
+            },
+        })
+    }
+
+    /// Shows that `transaction` recorded its reading.
+    pub(crate) fn record(&self, transaction: &SignedTransaction) -> Vec<u8> {
+        let recorded = Event {
+            contract: RECORDS,
+            topic: RECORDED,
+            data: Blob::default(),
+        };
+        codec::encode(&RecordProof {
+            transaction: transaction.clone(),
+            receipt: self.prove(Epoch::new(1), transaction, Outcome::Ok, vec![recorded]),
+        })
+    }
+
+    /// Where [`Chain::finalize_in`] puts a transaction: each proof is of blocks of its own, as they would be on a chain that holds all of
+    /// them, and the blocks of no two touch.
+    fn height(epoch: Epoch, transaction: &SignedTransaction, outcome: Outcome) -> Height {
+        let [a, b, c, d, ..] = *transaction.body.id().as_bytes();
+        let place = u64::from(u32::from_le_bytes([a, b, c, d]));
+        let kind = epoch.get() * 2 + u64::from(outcome != Outcome::Ok);
+        Height::new((kind << 34 | place << 2) + 1)
+    }
+
+    /// Puts `transaction` into a block of epoch 1, with two others of its kind around it, and proves what became of it.
     pub(crate) fn finalize(&self, transaction: &SignedTransaction, outcome: Outcome) -> Vec<u8> {
         self.finalize_in(Epoch::new(1), transaction, outcome)
     }
 
-    /// The same in the first block of an epoch.
+    /// The same in a block of another epoch.
     pub(crate) fn finalize_in(
         &self,
         epoch: Epoch,
@@ -98,7 +177,18 @@ impl Chain {
         outcome: Outcome,
         events: Vec<Event>,
     ) -> Vec<u8> {
-        let (header, block) = self.block(epoch, transaction);
+        codec::encode(&self.prove(epoch, transaction, outcome, Vec::new()))
+    }
+
+    fn prove(
+        &self,
+        epoch: Epoch,
+        transaction: &SignedTransaction,
+        outcome: Outcome,
+        events: Vec<Event>,
+    ) -> ReceiptProof {
+        let (mut header, block) = self.block(epoch, transaction);
+        header.height = Self::height(epoch, transaction, outcome);
         let receipts: Vec<Receipt> = (0_u32..)
             .zip(&block)
             .map(|(index, transaction)| Receipt {
@@ -113,13 +203,13 @@ impl Chain {
             height: header.height.next(),
             view: View::new(2),
             parent: header.id(),
-            time: Timestamp::from_millis(2),
+            time: self.time(epoch, 2),
             transaction_count: 0,
             transaction_root: transaction_root(&[]),
             parent_receipt_root: receipt_root(&receipts),
             ..header.clone()
         };
-        let proof = ReceiptProof {
+        ReceiptProof {
             receipt: receipts[1].clone(),
             receipt_path: MerkleTree::new(receipts.iter().map(Receipt::leaf).collect())
                 .proof(1)
@@ -130,8 +220,7 @@ impl Chain {
                 certificate: self.certificate(&next),
                 headers: vec![header, next],
             },
-        };
-        codec::encode(&proof)
+        }
     }
 
     /// Shows that these seats have notarised the first block of an epoch, with `transaction` in it. The seats 0 and 2 are its committee.
@@ -169,11 +258,11 @@ impl Chain {
         after.body.nonce = [0xbb; 16];
         let block = [before, transaction.clone(), after];
         let header = Header {
-            height: Height::new(epoch.get().saturating_sub(1) * EPOCH_BLOCKS + 1),
+            height: Self::height(epoch, transaction, Outcome::Ok),
             epoch,
             view: View::new(1),
             parent: self.anchor.header.id(),
-            time: Timestamp::from_millis(1),
+            time: self.time(epoch, 1),
             lane: transaction.body.lane,
             config: BlockConfig {
                 verifier_count: 2,
@@ -189,7 +278,7 @@ impl Chain {
 
     fn votes(&self, statement: Statement, seats: &[u8]) -> Vec<(Seat, Signature)> {
         let vote = |seat: &u8| {
-            let signer = signer(self.seed, statement.epoch(), *seat);
+            let signer = signer(self.seed_of(statement.epoch()), statement.epoch(), *seat);
             let vote = Signed::sign(statement, self.genesis(), &signer);
             (Seat::new((*seat).into()), *vote.signature())
         };

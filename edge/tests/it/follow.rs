@@ -8,6 +8,8 @@ use salus_edge::follow::{FollowError, Follower};
 use salus_edge::http::NodeApi;
 use salus_edge::light::{EPOCHS_KEPT, LightClient, LightError};
 use salus_edge::submit::Stop;
+use salus_primitives::codec;
+use salus_primitives::conflict::{CONFLICT_MAX, ConflictEvidence};
 use salus_primitives::ids::Epoch;
 use salus_primitives::receipt::Outcome;
 use salus_primitives::transaction::SignedTransaction;
@@ -123,7 +125,9 @@ fn a_lying_node_ends_with_an_error_and_no_harm() {
             Changes::All | Changes::OneByOne => false,
         };
         assert!(expected, "{lie:?}: {error}");
-        assert_eq!(world.node.asked().len(), asked + 1, "{lie:?}");
+        // signatures of strangers may be of another history: its boundaries are compared with those that are known
+        let compared = usize::from(lie == Changes::OtherChain);
+        assert_eq!(world.node.asked().len(), asked + 1 + compared, "{lie:?}");
         assert_eq!(follower.client().epoch(), Epoch::new(4), "{lie:?}");
     }
 
@@ -253,4 +257,42 @@ fn a_file_of_changes_is_whole_and_goes_on() {
     std::fs::write(world.path("epochs"), flipped).unwrap();
     assert!(world.check(&world.open(true), 13).is_ok());
     assert_eq!(std::fs::read(world.path("epochs")).unwrap(), all);
+}
+
+/// A second history with other blocks from an epoch on is noticed, whether its validators are known or not, ends all acceptance, and leaves evidence
+/// that the anchor and nothing else checks, also after a restart.
+#[test]
+fn two_histories_end_acceptance_and_leave_evidence() {
+    for (shown, forked_at) in [(5, 4), (4, 4)] {
+        let world = World::new(9);
+        let follower = world.open(false);
+        assert!(world.check(&follower, shown).is_ok());
+        let twin = Arc::new(Chain::forked(1, Epoch::new(forked_at)));
+        let faults = Faults {
+            ended: 9,
+            ..Faults::default()
+        };
+        let other = World {
+            folder: tempfile::tempdir().unwrap(),
+            node: FakeNode::start(&twin, faults),
+            transaction: world.transaction.clone(),
+            chain: twin,
+            stop: Stop::default(),
+        };
+
+        let error = other.check(&follower, shown).unwrap_err();
+
+        assert!(matches!(error, FollowError::Forked(_)), "{error}");
+        let after = world.check(&follower, 2).unwrap_err();
+        assert!(matches!(after, FollowError::Forked(_)), "{after}");
+        let bytes = std::fs::read(world.path("conflict")).unwrap();
+        let evidence: ConflictEvidence = codec::decode(&bytes, CONFLICT_MAX).unwrap();
+        let mut client = world.client();
+        for change in evidence.changes {
+            client.advance_by(change).unwrap();
+        }
+        assert!(client.check_conflict(&evidence.conflict).is_ok());
+        let restarted = world.check(&world.open(false), 2).unwrap_err();
+        assert!(matches!(restarted, FollowError::Forked(_)), "{restarted}");
+    }
 }

@@ -3,7 +3,7 @@
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use salus_edge::device::Device;
-use salus_edge::light::{EPOCHS_KEPT, LightClient, LightError};
+use salus_edge::light::{EPOCHS_KEPT, LightClient, LightError, decode_receipt};
 use salus_edge::odds::Odds;
 use salus_edge::submit::sign;
 use salus_primitives::codec::{self, Blob};
@@ -52,7 +52,11 @@ fn receipt_is_proven_from_anchor_and_proof_alone() {
     let client = LightClient::new(&chain.anchor(), Some(chain.genesis())).unwrap();
     let proven = client.receipt(&proof, &transaction.body.id()).unwrap();
 
-    assert_eq!(proven.height(), Height::new(1));
+    let header = &decode_receipt(&proof).unwrap().finality.headers[0];
+    assert_eq!(
+        (proven.height(), proven.block()),
+        (header.height, header.id())
+    );
     assert_eq!(
         (proven.value().lane, proven.value().outcome),
         (Lane::Monitoring, Outcome::Ok)
