@@ -135,6 +135,9 @@ pub enum Delivery {
     Forked(Forked),
 }
 
+/// A receipt with its proof, as the node gave it.
+type Shown = (Proven<Receipt>, Vec<u8>);
+
 /// Several nodes that serve one chain.
 #[derive(Debug)]
 pub struct Nodes {
@@ -394,7 +397,7 @@ impl Nodes {
         id: &TxId,
         client: &Follower,
         stop: &Stop,
-    ) -> Result<Option<(Proven<Receipt>, Vec<u8>)>, Forked> {
+    ) -> Result<Option<Shown>, Forked> {
         while !stop.is_stopped() {
             match node.api.proof(id, PROOF_WAIT) {
                 Ok(Some(proof)) => match client.receipt(&node.api, &proof, id, stop) {
