@@ -14,11 +14,12 @@ use salus_primitives::lanes::{
     EpochLanes, LaneConfig, LaneParameters, LaneWeights, Policy, Verifiers,
 };
 use salus_primitives::merkle::{MerkleProof, MerkleTree};
-use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof};
+use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof, StateValueProof};
 use salus_primitives::receipt::{Event, Outcome, Receipt, receipt_root};
+use salus_primitives::records::{RECORDED, RecordProof};
 use salus_primitives::signed::Signed;
 use salus_primitives::state::{StateKey, StateRoot};
-use salus_primitives::state_tree::{key_hash, root_of, value_hash};
+use salus_primitives::state_tree::{StateProof, key_hash, root_of, value_hash};
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::SignedTransaction;
 use salus_primitives::validators::{Validator, ValidatorSet};
@@ -177,7 +178,7 @@ impl Chain {
         outcome: Outcome,
         events: Vec<Event>,
     ) -> Vec<u8> {
-        codec::encode(&self.prove(epoch, transaction, outcome, Vec::new()))
+        codec::encode(&self.prove(epoch, transaction, outcome, events))
     }
 
     fn prove(
