@@ -41,7 +41,7 @@ enum Command {
     /// Open records with keys that a custodian released, and print what is in them.
     Open(Box<open::OpenOptions>),
     /// Check a receipt proof from files alone.
-    Verify(verify::VerifyOptions),
+    Verify(Box<verify::VerifyOptions>),
 }
 
 impl Cli {

@@ -1,6 +1,6 @@
 //! Giving period keys into the custody of others (`docs/keys.md`).
 //!
-//! For each key that the [`Keystore`] holds of a person with custodians, a [`round`] asks each of them for a one-time key, wraps the period key to it, hands
+//! For each key that the [`Keystore`] holds of a person with custodians, a `round` asks each of them for a one-time key, wraps the period key to it, hands
 //! that in, and keeps the signed receipt. The custodian's answer also tells how often something that permitted access to the person's data has
 //! ended; when that grows, new readings get another key. What is over and acknowledged is forgotten, and what all custodians say was ordered to be
 //! erased, at once.

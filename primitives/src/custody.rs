@@ -15,7 +15,7 @@
 //!
 //! Whoever is allowed to see a period gets the device's claim with the key, and the reading inside an envelope names subject, category and time
 //! once more; so a custodian that hands out another key, or a right key under a wrong name, is noticed
-//! ([`Signed::<Release>::open`], [`OpenedKey::open`]).
+//! (`Signed::<Release>::open`, [`OpenedKey::open`]).
 
 mod deposit;
 mod release;

@@ -1,6 +1,6 @@
 //! Who may see whose data: grants, denials, requests, broken glasses and erasure (`docs/access.md`, rules R1 to R10).
 //!
-//! The patient's side lays down rules in a [`Dossier`]; somebody asks; [`decide`] says whether keys may be released. What becomes of keys is off chain: a
+//! The patient's side lays down rules in a [`Dossier`]; somebody asks; [`decide`](decide()) says whether keys may be released. What becomes of keys is off chain: a
 //! custodian looks at the final state ([`releasable`]) and says here what it did.
 //!
 //! Decided here (`docs/adr/0020`):

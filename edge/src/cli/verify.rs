@@ -126,6 +126,9 @@ enum VerifyError {
     NoChange,
 }
 
+/// A key, and what the state holds under it.
+type StateClaim = (StateKey, Proven<Option<Vec<u8>>>);
+
 impl VerifyOptions {
     pub(crate) fn run(self) -> ExitCode {
         let claims = [
@@ -232,11 +235,7 @@ impl VerifyOptions {
         }
     }
 
-    fn state(
-        &self,
-        client: &LightClient,
-        claim: &[u8],
-    ) -> Result<(StateKey, Proven<Option<Vec<u8>>>), LightError> {
+    fn state(&self, client: &LightClient, claim: &[u8]) -> Result<StateClaim, LightError> {
         let proof = decode_state(claim)?;
         let key = self
             .key

@@ -2,9 +2,9 @@
 
 use salus_primitives::attestation::Attestation;
 use salus_primitives::block::{BlockConfig, Header, transaction_root};
-use salus_primitives::calls::{RECORDS, Role};
+use salus_primitives::calls::Role;
 use salus_primitives::certificate::{Certificate, Statement};
-use salus_primitives::codec::{self, Blob};
+use salus_primitives::codec;
 use salus_primitives::crypto::sign::{SecretKey, Signature, Signer};
 use salus_primitives::epoch::{EpochChange, EpochConfig};
 use salus_primitives::hash::Digest;
@@ -14,12 +14,10 @@ use salus_primitives::lanes::{
     EpochLanes, LaneConfig, LaneParameters, LaneWeights, Policy, Verifiers,
 };
 use salus_primitives::merkle::{MerkleProof, MerkleTree};
-use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof, StateValueProof};
+use salus_primitives::proof::{FinalityProof, GenesisAnchor, ReceiptProof};
 use salus_primitives::receipt::{Event, Outcome, Receipt, receipt_root};
-use salus_primitives::records::{RECORDED, RecordProof};
 use salus_primitives::signed::Signed;
-use salus_primitives::state::{StateKey, StateRoot};
-use salus_primitives::state_tree::{StateProof, key_hash, root_of, value_hash};
+use salus_primitives::state::StateRoot;
 use salus_primitives::time::Timestamp;
 use salus_primitives::transaction::SignedTransaction;
 use salus_primitives::validators::{Validator, ValidatorSet};
@@ -103,47 +101,6 @@ impl Chain {
     /// The encoded anchor.
     pub(crate) fn anchor(&self) -> Vec<u8> {
         codec::encode(&self.anchor)
-    }
-
-    /// What the state holds under `key` after the first block of epoch 1: this alone, or nothing.
-    pub(crate) fn state(&self, key: &StateKey, value: Option<&[u8]>) -> Vec<u8> {
-        let leaf = value.map(|value| (key_hash(key), value_hash(value)));
-        let epoch = Epoch::new(1);
-        let next = Header {
-            height: Height::new(2),
-            epoch,
-            view: View::new(2),
-            parent: BlockId([2; 32]),
-            time: self.time(epoch, 2),
-            parent_state_root: root_of(value.map(|value| (key, value))),
-            ..empty_header()
-        };
-        codec::encode(&StateValueProof {
-            contract: key.contract,
-            key: Blob(key.key.clone()),
-            value: value.map(|value| Blob(value.to_vec())),
-            tree: StateProof {
-                leaf,
-                siblings: Vec::new(),
-            },
-            finality: FinalityProof {
-                certificate: self.certificate(&next),
-                headers: vec![next],
-            },
-        })
-    }
-
-    /// Shows that `transaction` recorded its reading.
-    pub(crate) fn record(&self, transaction: &SignedTransaction) -> Vec<u8> {
-        let recorded = Event {
-            contract: RECORDS,
-            topic: RECORDED,
-            data: Blob::default(),
-        };
-        codec::encode(&RecordProof {
-            transaction: transaction.clone(),
-            receipt: self.prove(Epoch::new(1), transaction, Outcome::Ok, vec![recorded]),
-        })
     }
 
     /// Where [`Chain::finalize_in`] puts a transaction: each proof is of blocks of its own, as they would be on a chain that holds all of
@@ -231,7 +188,8 @@ impl Chain {
         transaction: &SignedTransaction,
         seats: &[u8],
     ) -> Vec<u8> {
-        let (header, block) = self.block(epoch, transaction);
+        let (mut header, block) = self.block(epoch, transaction);
+        header.height = attested_height(epoch);
         let statement = Statement::Notarize {
             epoch,
             view: header.view,
@@ -364,6 +322,11 @@ fn signer(seed: u8, epoch: Epoch, number: u8) -> Signer {
     bytes[..8].copy_from_slice(&epoch.get().to_le_bytes());
     bytes[8] = number;
     SecretKey::from_seed(bytes).signer()
+}
+
+/// The first block of an epoch: attestations are of a height of theirs.
+fn attested_height(epoch: Epoch) -> Height {
+    Height::new(epoch.get().saturating_sub(1) * EPOCH_BLOCKS + 1)
 }
 
 const EPOCH_BLOCKS: u64 = 10;

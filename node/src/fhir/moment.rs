@@ -23,7 +23,7 @@ impl Moment {
     /// Reads `2016`, `2016-05`, `2016-05-11` (in UTC) or `2016-05-26T00:41:10-04:00`. What lies before 1970 begins with it.
     ///
     /// # Errors
-    /// [`MomentError`].
+    /// An error of the text.
     pub fn parse(text: &str) -> Result<Self, MomentError> {
         let wrong = || MomentError(text.chars().take(40).collect());
         if text.contains('T') {

@@ -209,7 +209,7 @@ impl Ledger {
     }
 
     /// At most `limit` records of a handle from a position on, and no more than fit `bytes` encoded, but at least one. Whole blocks are
-    /// read for them: at most [`RECORDS_READ_MAX`] bytes and one more block.
+    /// read for them: at most `RECORDS_READ_MAX` bytes and one more block.
     pub fn records(
         &self,
         handle: &Handle,
