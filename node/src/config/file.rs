@@ -158,7 +158,7 @@ listen = {api}
 [custody]
 # The key service of a custodian, which `salus custody init` makes, runs if one of these is set: the file that opens it, of mode 600.
 #key_file = \"/etc/salus/custody-key\"
-#passphrase_file = \"/run/credentials/salus/passphrase\"
+# or, where a passphrase opens it: passphrase_file = \"/run/credentials/salus/passphrase\"
 
 # Where the other members' nodes are. One of each pair must know the other's address; let all know all.
 ",

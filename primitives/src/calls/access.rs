@@ -150,6 +150,9 @@ impl Jurisdiction {
     /// The jurisdiction of this name: 1 to 8 upper-case letters and digits, with `-` inside.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
+        if name.contains('\0') {
+            return None;
+        }
         let mut bytes = [0; 8];
         bytes
             .get_mut(..name.len())?

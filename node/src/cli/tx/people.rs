@@ -55,7 +55,7 @@ struct Local {
 struct Keys {
     /// For signatures.
     #[arg(long, value_name = "HEX")]
-    key: PublicKey,
+    public_key: PublicKey,
     /// That secrets are wrapped for.
     #[arg(long, value_name = "HEX")]
     exchange_key: ExchangePublic,
@@ -67,9 +67,9 @@ pub(in crate::cli) struct Register {
     local: Local,
     /// For signatures; a minor may have none.
     #[arg(long, value_name = "HEX", requires = "exchange_key")]
-    key: Option<PublicKey>,
+    public_key: Option<PublicKey>,
     /// That secrets are wrapped for.
-    #[arg(long, value_name = "HEX", requires = "key")]
+    #[arg(long, value_name = "HEX", requires = "public_key")]
     exchange_key: Option<ExchangePublic>,
     /// When a minor comes of age: milliseconds since 1 January 1970.
     #[arg(long, value_name = "MS")]
@@ -175,9 +175,9 @@ pub(in crate::cli) struct OfPerson {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SetCustodyKey {
-    /// The key service's public key.
+    /// The key service's public key, as `salus custody init` prints it.
     #[arg(long, value_name = "HEX")]
-    key: PublicKey,
+    custody_key: PublicKey,
     #[command(flatten)]
     sending: Sending,
 }
@@ -210,8 +210,11 @@ impl From<ProfessionName> for Profession {
 }
 
 impl From<Keys> for PersonKeys {
-    fn from(Keys { key, exchange_key }: Keys) -> Self {
-        Self { key, exchange_key }
+    fn from(keys: Keys) -> Self {
+        Self {
+            key: keys.public_key,
+            exchange_key: keys.exchange_key,
+        }
     }
 }
 
@@ -286,9 +289,10 @@ impl People {
                 sending,
             }) => (IdentityCall::Merge { person, into }, sending),
             Self::Split(OfPerson { person, sending }) => (IdentityCall::Split { person }, sending),
-            Self::SetCustodyKey(SetCustodyKey { key, sending }) => {
-                (IdentityCall::SetCustodyKey { key }, sending)
-            }
+            Self::SetCustodyKey(SetCustodyKey {
+                custody_key: key,
+                sending,
+            }) => (IdentityCall::SetCustodyKey { key }, sending),
         };
         sending.send(Call::new(IDENTITY, &call))
     }
@@ -300,7 +304,7 @@ impl Register {
         let person = secret.person(&self.local.local_id);
         let salt = secret.salt(&self.local.local_id);
         println!("person {person}\nsalt {}", hex::encode(salt));
-        let keys = match (self.key, self.exchange_key) {
+        let keys = match (self.public_key, self.exchange_key) {
             (Some(key), Some(exchange_key)) => Some(PersonKeys { key, exchange_key }),
             (_, _) => None,
         };
