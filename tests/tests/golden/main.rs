@@ -9,6 +9,7 @@ mod coverage;
 mod custody;
 mod identity;
 mod messages;
+mod proofs;
 mod types;
 mod vectors;
 
@@ -54,6 +55,8 @@ fn groups() -> BTreeMap<&'static str, Vec<Built>> {
         ("governance", contracts::governance_stored_and_made_known()),
         ("custody", custody::messages()),
         ("at_rest", custody::at_rest()),
+        ("proofs", proofs::proofs()),
+        ("audit", proofs::audit()),
         ("validators", types::validators()),
         ("parameters", types::parameters()),
         ("consensus", messages::consensus()),
